@@ -1,0 +1,136 @@
+//! What a host's bundle says, record by record. Every record is checked by itself: a bad one is
+//! dropped with a report, the others and all removals still apply.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use policy::{AccessRule, HostState, UserState};
+use posix_names::{Gecos, Gid, GroupName, HomeDirectory, LoginShell, Uid, UserName};
+use serde::{Deserialize, Serialize};
+
+/// What concerns the host as a whole. Exactly one in every bundle.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HostRecord {
+    /// `hst_…`
+    pub id: String,
+    /// Host name as the directory knows it.
+    pub name: String,
+    /// Name of the host's project.
+    pub project: String,
+    /// Tags as rules see them.
+    pub tags: BTreeSet<String>,
+    /// Quarantined hosts take no new logins.
+    pub state: HostState,
+    /// Gids of the virtual groups `cloudid-users`, `cloudid-key-code`, `cloudid-recorded`.
+    pub virtual_groups: BTreeMap<GroupName, Gid>,
+    /// The settings that hold here, already the strictest of all policies that apply.
+    pub policy: EffectivePolicy,
+}
+
+/// The settings of a host. Durations in seconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EffectivePolicy {
+    /// A mirror older than this takes no logins.
+    pub offline_max_age_seconds: u64,
+    /// Wrong passwords before a lock while the directory is away.
+    pub password_tries: u32,
+    /// How long such a lock lasts.
+    pub lock_seconds: u64,
+}
+
+impl Default for EffectivePolicy {
+    fn default() -> Self {
+        Self {
+            offline_max_age_seconds: 168 * 3600,
+            password_tries: 5,
+            lock_seconds: 900,
+        }
+    }
+}
+
+/// A person who has rights on this host, suspended ones included (their name still resolves).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PersonRecord {
+    /// `usr_…`
+    pub id: String,
+    /// Login name.
+    pub username: UserName,
+    /// User id; the private group has the same number.
+    pub uid: Uid,
+    /// Primary group.
+    pub gid: Gid,
+    /// Home directory.
+    pub home: HomeDirectory,
+    /// Login shell.
+    pub shell: LoginShell,
+    /// Comment field.
+    pub gecos: Gecos,
+    /// Active or suspended.
+    pub state: UserState,
+    /// When the account ends by itself, offline too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// Ids of all groups, nesting resolved; the engine decides by these.
+    pub groups: BTreeSet<String>,
+    /// Public keys that may log in as this person.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ssh_keys: Vec<SshKeyRecord>,
+}
+
+/// A public SSH key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SshKeyRecord {
+    /// `SHA256:…` as `ssh-keygen -l` prints it.
+    pub fingerprint: String,
+    /// `type base64`, without options or comment.
+    pub line: String,
+    /// The key ends here, where given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A group that appears on this host. Members follow from [`PersonRecord::groups`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupRecord {
+    /// `grp_…`
+    pub id: String,
+    /// POSIX name.
+    pub name: GroupName,
+    /// POSIX id.
+    pub gid: Gid,
+}
+
+/// What proves a person here. Travels only sealed to the host.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CredentialRecord {
+    /// `usr_…`
+    pub user: String,
+    /// PHC string (`$argon2id$…`) or an imported crypt string (`$6$`, `$y$`, `$2b$`).
+    pub password_verifier: String,
+    /// The service must ask for a new one after the login.
+    #[serde(default)]
+    pub must_change: bool,
+}
+
+impl std::fmt::Debug for CredentialRecord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CredentialRecord")
+            .field("user", &self.user)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A bundle in plain form: what the directory publishes and the host applies.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Slice {
+    /// The host itself.
+    pub host: HostRecord,
+    /// People with rights here.
+    pub people: Vec<PersonRecord>,
+    /// Groups that appear here.
+    pub groups: Vec<GroupRecord>,
+    /// Rules that match this host.
+    pub access_rules: Vec<AccessRule>,
+    /// Credentials of people who may use a password here.
+    pub credentials: Vec<CredentialRecord>,
+}
