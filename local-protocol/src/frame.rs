@@ -3,12 +3,14 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
 
 /// First byte of every frame.
 pub const PROTOCOL_VERSION: u8 = 1;
 /// Longest body.
 pub const FRAME_BYTES_MAX: usize = 64 * 1024;
-pub(crate) const HEADER_BYTES: usize = 5;
+/// The version byte and the length of the body.
+pub const HEADER_BYTES: usize = 5;
 
 /// Why a frame was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,20 +26,24 @@ pub enum FrameError {
     Malformed,
 }
 
-/// Packs a message into one frame.
+/// Packs a message into one frame. It may hold a secret, so it is written once, into memory of
+/// the right size, and wiped when dropped.
 ///
 /// # Errors
 /// The message is longer than a frame may be.
-pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, FrameError> {
-    let body = postcard::to_allocvec(message).map_err(|_| FrameError::Malformed)?;
-    let length = u32::try_from(body.len()).map_err(|_| FrameError::TooLong(body.len()))?;
-    if body.len() > FRAME_BYTES_MAX {
-        return Err(FrameError::TooLong(body.len()));
+pub fn encode<T: Serialize>(message: &T) -> Result<Zeroizing<Vec<u8>>, FrameError> {
+    let size =
+        postcard::experimental::serialized_size(message).map_err(|_| FrameError::Malformed)?;
+    if size > FRAME_BYTES_MAX {
+        return Err(FrameError::TooLong(size));
     }
-    let mut frame = Vec::with_capacity(HEADER_BYTES + body.len());
-    frame.push(PROTOCOL_VERSION);
-    frame.extend_from_slice(&length.to_le_bytes());
-    frame.extend_from_slice(&body);
+    let length = u32::try_from(size).map_err(|_| FrameError::TooLong(size))?;
+    let mut frame = Zeroizing::new(vec![0; HEADER_BYTES + size]);
+    let (header, body) = frame.split_at_mut(HEADER_BYTES);
+    let (version, length_field) = header.split_at_mut(1);
+    version.fill(PROTOCOL_VERSION);
+    length_field.copy_from_slice(&length.to_le_bytes());
+    postcard::to_slice(message, body).map_err(|_| FrameError::Malformed)?;
     Ok(frame)
 }
 

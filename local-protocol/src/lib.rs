@@ -3,14 +3,19 @@
 #![forbid(unsafe_code)]
 
 mod client;
+mod deadline;
 mod frame;
 mod message;
 mod secret;
+mod trust;
 
 pub use client::{Client, ClientError};
-pub use frame::{FRAME_BYTES_MAX, FrameError, PROTOCOL_VERSION, decode, encode};
+pub use frame::{
+    FRAME_BYTES_MAX, FrameError, HEADER_BYTES, PROTOCOL_VERSION, body_length, decode, encode,
+};
 pub use message::*;
 pub use secret::Secret;
+pub use trust::{Trust, Untrusted};
 
 /// Where the sockets of the cacher and the helper lie. Compiled in: modules, sshd and early boot
 /// rely on it, and no environment variable can point them elsewhere.
