@@ -1,0 +1,10 @@
+//! What crosses the sockets of a host, and what a client makes of peers that misbehave.
+
+#[cfg(test)]
+mod client;
+#[cfg(test)]
+mod encoding;
+#[cfg(test)]
+mod frames;
+#[cfg(test)]
+mod peer;
