@@ -1,0 +1,54 @@
+//! Checksums and index hashes: xxh3 with a seed that says what is summed, so that bytes which are
+//! right in one place are wrong in every other.
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::layout::{BUCKET_BYTES, SPILL_BUCKETS, Section, SectionKind};
+
+/// Sum of some bytes under a seed.
+pub(crate) fn checksum(bytes: &[u8], seed: u64) -> u64 {
+    xxh3_64_with_seed(bytes, seed)
+}
+
+/// Seed of the checksum of a record's part: what it is, and whose.
+pub(crate) fn part_seed(part: Part, id: u32) -> u64 {
+    (part as u64) << 32 | u64::from(id)
+}
+
+/// Seed of the checksum of a bucket: which index, and where in it.
+pub(crate) fn bucket_seed(kind: SectionKind, bucket: u64) -> u64 {
+    (0x80 | kind as u64) << 32 | bucket
+}
+
+/// What a checksum covers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Part {
+    User = 1,
+    GroupList = 2,
+    Group = 3,
+    Members = 4,
+}
+
+/// Where to look for a name or an id: the first bucket, and the tag in its slots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Probe {
+    pub(crate) bucket: u64,
+    pub(crate) tag: u32,
+}
+
+impl Probe {
+    /// The probe of a key in an index of so many first-choice buckets.
+    pub(crate) fn new(key: &[u8], seed: u64, buckets: u64) -> Self {
+        let hash = xxh3_64_with_seed(key, seed);
+        let (low, high) = (hash & 0xffff_ffff, hash >> 32);
+        Self {
+            bucket: (low * buckets) >> 32,
+            tag: u32::try_from(high).unwrap_or(0),
+        }
+    }
+}
+
+/// How many buckets of an index can be a first choice.
+pub(crate) fn first_choice_buckets(index: Section) -> u64 {
+    (index.bytes / BUCKET_BYTES as u64).saturating_sub(SPILL_BUCKETS)
+}

@@ -1,0 +1,201 @@
+//! The bytes of a map, little endian throughout.
+//!
+//! ```text
+//! header     384   magic, format, superseded, checksum, counts, id ranges, 16 sections
+//! records          users and groups in order of their ids, each at a multiple of 8
+//! buckets    64    four indexes: a checksum and seven slots {tag, place}
+//! order      8     two lists {id, place} in order of ids, for enumeration
+//!
+//! user       40    checksum, checksum of the group list, uid, gid, groups, lengths, flags
+//!            text  name NUL x NUL gecos NUL home NUL shell NUL, filled up to a multiple of 4
+//!            4     each group id
+//! group      64    checksum, checksum of the members, gid, members, bytes of names, name
+//!            1     length of each member's name
+//!            text  the names, each with its NUL
+//! ```
+//!
+//! A place is the offset inside its record section divided by 8, plus one; 0 is an empty slot.
+//! `superseded` is 0 in a file; the cacher sets it in memory files, so no checksum covers it.
+//! Sections beyond those named here are left for later formats' additions and ignored.
+
+use crate::hash::checksum;
+use crate::read::ReadError;
+
+/// Most groups one user can be in (`NGROUPS_MAX` of Linux).
+pub const GROUPS_PER_USER_MAX: usize = 65_536;
+/// Most members one group can have.
+pub const MEMBERS_PER_GROUP_MAX: usize = 1 << 20;
+/// Most users, and most groups.
+pub const RECORDS_MAX: usize = 1 << 22;
+/// Longest map.
+pub const MAP_BYTES_MAX: u64 = 1 << 30;
+
+pub(crate) const MAGIC: [u8; 8] = *b"cloudmap";
+pub(crate) const FORMAT: u32 = 1;
+pub(crate) const HEADER_BYTES: usize = 384;
+pub(crate) const HEADER_CHECKED_FROM: usize = 24;
+pub(crate) const RANGES_MAX: usize = 4;
+const SECTIONS_AT: usize = 128;
+
+pub(crate) const RECORD_ALIGN: usize = 8;
+pub(crate) const BUCKET_BYTES: usize = 64;
+pub(crate) const SLOTS_PER_BUCKET: usize = 7;
+/// Buckets behind the last one that a hash can name, for what spills over.
+pub(crate) const SPILL_BUCKETS: u64 = 8;
+pub(crate) const ORDER_ENTRY_BYTES: usize = 8;
+
+pub(crate) const USER_HEAD_BYTES: usize = 40;
+pub(crate) const FIELD_BYTES_MAX: usize = 256;
+pub(crate) const NAME_BYTES_MAX: usize = posix_names::NAME_BYTES_MAX;
+/// name, x, gecos, home and shell with their NULs.
+pub(crate) const USER_TEXT_BYTES_MAX: usize = NAME_BYTES_MAX + 1 + 2 + 3 * (FIELD_BYTES_MAX + 1);
+pub(crate) const GROUP_HEAD_BYTES: usize = 64;
+pub(crate) const GROUP_NAME_AT: usize = 32;
+
+const FLAG_ENUMERATE: u32 = 1;
+const FLAG_MEMBERS: u32 = 2;
+
+/// What a section holds; the number is its place in the header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SectionKind {
+    Users = 0,
+    Groups = 1,
+    UsersByName = 2,
+    UsersById = 3,
+    GroupsByName = 4,
+    GroupsById = 5,
+    UsersInOrder = 6,
+    GroupsInOrder = 7,
+}
+pub(crate) const SECTIONS: usize = 8;
+
+/// Where a section lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Section {
+    pub(crate) offset: u64,
+    pub(crate) bytes: u64,
+}
+
+/// The checked header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Header {
+    pub(crate) file_bytes: u64,
+    pub(crate) version: u64,
+    pub(crate) issued_at_ms: i64,
+    pub(crate) seed: u64,
+    pub(crate) enumerate: bool,
+    pub(crate) members: bool,
+    pub(crate) users: u32,
+    pub(crate) groups: u32,
+    pub(crate) ranges: [(u32, u32); RANGES_MAX],
+    pub(crate) sections: [Section; SECTIONS],
+}
+
+impl Header {
+    pub(crate) fn section(&self, kind: SectionKind) -> Section {
+        self.sections
+            .get(kind as usize)
+            .copied()
+            .unwrap_or_default()
+    }
+
+    pub(crate) fn to_bytes(self) -> [u8; HEADER_BYTES] {
+        let mut bytes = [0; HEADER_BYTES];
+        put(&mut bytes, 0, &MAGIC);
+        put(&mut bytes, 8, &FORMAT.to_le_bytes());
+        put(&mut bytes, 24, &self.file_bytes.to_le_bytes());
+        put(&mut bytes, 32, &self.version.to_le_bytes());
+        put(&mut bytes, 40, &self.issued_at_ms.to_le_bytes());
+        put(&mut bytes, 48, &self.seed.to_le_bytes());
+        let flags = if self.enumerate { FLAG_ENUMERATE } else { 0 }
+            | if self.members { FLAG_MEMBERS } else { 0 };
+        put(&mut bytes, 56, &flags.to_le_bytes());
+        put(&mut bytes, 60, &self.users.to_le_bytes());
+        put(&mut bytes, 64, &self.groups.to_le_bytes());
+        for (index, (first, last)) in self.ranges.into_iter().enumerate() {
+            put(&mut bytes, 72 + index * 8, &first.to_le_bytes());
+            put(&mut bytes, 76 + index * 8, &last.to_le_bytes());
+        }
+        for (index, section) in self.sections.into_iter().enumerate() {
+            let at = SECTIONS_AT + index * 16;
+            put(&mut bytes, at, &section.offset.to_le_bytes());
+            put(&mut bytes, at + 8, &section.bytes.to_le_bytes());
+        }
+        let sum = header_checksum(&bytes);
+        put(&mut bytes, 16, &sum.to_le_bytes());
+        bytes
+    }
+
+    /// Believes a header only when magic, format, checksum, length and every section fit.
+    pub(crate) fn parse(bytes: &[u8; HEADER_BYTES], file_bytes: u64) -> Result<Self, ReadError> {
+        if bytes.first_chunk() != Some(&MAGIC) || u32_at(bytes, 8) != FORMAT {
+            return Err(ReadError::Damaged);
+        }
+        if header_checksum(bytes) != u64_at(bytes, 16) || u64_at(bytes, 24) != file_bytes {
+            return Err(ReadError::Damaged);
+        }
+        let flags = u32_at(bytes, 56);
+        let mut header = Self {
+            file_bytes,
+            version: u64_at(bytes, 32),
+            issued_at_ms: i64::from_le_bytes(u64_at(bytes, 40).to_le_bytes()),
+            seed: u64_at(bytes, 48),
+            enumerate: flags & FLAG_ENUMERATE != 0,
+            members: flags & FLAG_MEMBERS != 0,
+            users: u32_at(bytes, 60),
+            groups: u32_at(bytes, 64),
+            ..Self::default()
+        };
+        for (index, range) in header.ranges.iter_mut().enumerate() {
+            *range = (u32_at(bytes, 72 + index * 8), u32_at(bytes, 76 + index * 8));
+        }
+        for (index, section) in header.sections.iter_mut().enumerate() {
+            let at = SECTIONS_AT + index * 16;
+            *section = Section {
+                offset: u64_at(bytes, at),
+                bytes: u64_at(bytes, at + 8),
+            };
+            let end = section.offset.checked_add(section.bytes);
+            if end.is_none_or(|end| end > file_bytes) {
+                return Err(ReadError::Damaged);
+            }
+        }
+        Ok(header)
+    }
+}
+
+fn header_checksum(bytes: &[u8; HEADER_BYTES]) -> u64 {
+    let (_, checked) = bytes.split_at(HEADER_CHECKED_FROM);
+    checksum(checked, u64::from(FORMAT))
+}
+
+/// Rounds up to a multiple of a power of two.
+pub(crate) fn rounded(length: usize, multiple: usize) -> usize {
+    length.div_ceil(multiple) * multiple
+}
+
+/// The number at an offset that the caller knows to lie inside; 0 outside, which no check accepts.
+pub(crate) fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    chunk_at(bytes, at).map_or(0, u32::from_le_bytes)
+}
+
+/// As [`u32_at`].
+pub(crate) fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    chunk_at(bytes, at).map_or(0, u64::from_le_bytes)
+}
+
+/// As [`u32_at`].
+pub(crate) fn u16_at(bytes: &[u8], at: usize) -> u16 {
+    chunk_at(bytes, at).map_or(0, u16::from_le_bytes)
+}
+
+fn chunk_at<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+    bytes.get(at..)?.first_chunk().copied()
+}
+
+/// Puts bytes at an offset that the caller knows to lie inside.
+pub(crate) fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
+    if let Some(place) = bytes.get_mut(at..at + value.len()) {
+        place.copy_from_slice(value);
+    }
+}

@@ -1,0 +1,85 @@
+//! Walks through a map in order of ids. A cursor is one number, so that it can stand in an atomic;
+//! it survives the replacement of the map: what was listed is not listed again.
+
+use crate::layout::{ORDER_ENTRY_BYTES, SectionKind, u32_at};
+use crate::read::{Bytes, Map, ReadError};
+
+/// A place in the order of ids: the last id listed, and where the next one stood then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cursor {
+    last: u32,
+    next: u32,
+}
+
+impl Cursor {
+    /// From its number; any number is a place.
+    #[must_use]
+    pub fn from_number(number: u64) -> Self {
+        let [a, b, c, d, e, f, g, h] = number.to_le_bytes();
+        Self {
+            last: u32::from_le_bytes([a, b, c, d]),
+            next: u32::from_le_bytes([e, f, g, h]),
+        }
+    }
+
+    /// As a number; 0 is the start.
+    #[must_use]
+    pub fn number(self) -> u64 {
+        u64::from(self.last) | u64::from(self.next) << 32
+    }
+}
+
+impl<B: Bytes> Map<B> {
+    /// Id, place and following cursor of the first record behind a cursor.
+    pub(crate) fn next_in_order(
+        &self,
+        order: SectionKind,
+        count: u32,
+        cursor: Cursor,
+    ) -> Result<Option<(u32, u32, Cursor)>, ReadError> {
+        let mut index = cursor.next.min(count);
+        if !self.stands_behind(order, index, cursor.last)? {
+            index = self.first_behind(order, count, cursor.last)?;
+        }
+        if index >= count {
+            return Ok(None);
+        }
+        let (id, place) = self.entry(order, index)?;
+        if id <= cursor.last {
+            return Err(ReadError::Damaged);
+        }
+        let next = index.saturating_add(1);
+        Ok(Some((id, place, Cursor { last: id, next })))
+    }
+
+    /// Whether the entry before an index is the one listed last, so that the index goes on from it.
+    fn stands_behind(&self, order: SectionKind, index: u32, last: u32) -> Result<bool, ReadError> {
+        match index.checked_sub(1) {
+            Some(before) => Ok(self.entry(order, before)?.0 == last),
+            None => Ok(last == 0),
+        }
+    }
+
+    fn first_behind(&self, order: SectionKind, count: u32, last: u32) -> Result<u32, ReadError> {
+        let (mut low, mut high) = (0, count);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.entry(order, middle)?.0 <= last {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Ok(low)
+    }
+
+    fn entry(&self, order: SectionKind, index: u32) -> Result<(u32, u32), ReadError> {
+        let mut entry = [0; ORDER_ENTRY_BYTES];
+        self.read_within(
+            order,
+            u64::from(index) * ORDER_ENTRY_BYTES as u64,
+            &mut entry,
+        )?;
+        Ok((u32_at(&entry, 0), u32_at(&entry, 4)))
+    }
+}

@@ -1,0 +1,169 @@
+//! Opens a map and finds records in it. Nothing is allocated; what is looked at is first copied
+//! out, then checked, and no byte is read a second time.
+
+use posix_names::{Gid, Uid};
+
+use crate::hash::{Probe, bucket_seed, checksum, first_choice_buckets};
+use crate::layout::{
+    BUCKET_BYTES, HEADER_BYTES, Header, MAP_BYTES_MAX, RECORD_ALIGN, SPILL_BUCKETS, SectionKind,
+    u32_at, u64_at,
+};
+
+/// Where the bytes of a map come from: a file, or memory that somebody else may change.
+pub trait Bytes {
+    /// Fills the buffer with the bytes at an offset, or fails; never fills it in part.
+    ///
+    /// # Errors
+    /// The bytes are not there.
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), ReadError>;
+}
+
+impl Bytes for &[u8] {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), ReadError> {
+        let from = usize::try_from(offset).map_err(|_| ReadError::Damaged)?;
+        let found = self
+            .get(from..)
+            .and_then(|rest| rest.get(..buffer.len()))
+            .ok_or(ReadError::Damaged)?;
+        buffer.copy_from_slice(found);
+        Ok(())
+    }
+}
+
+/// Why a map gave no answer. None of them means that a name does not exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// There is no map, or it cannot be opened or read.
+    #[error("no readable identity map")]
+    Unreadable,
+    /// What lies there belongs to somebody else, can be written by others, or is no plain file.
+    #[error("the identity map is not a plain file of root's or cloudid's alone")]
+    NotTrusted,
+    /// Bytes do not fit their checksum, or point outside the map.
+    #[error("the identity map is damaged")]
+    Damaged,
+}
+
+/// An opened map whose header was checked.
+#[derive(Debug)]
+pub struct Map<B> {
+    pub(crate) bytes: B,
+    pub(crate) header: Header,
+}
+
+impl<B: Bytes> Map<B> {
+    /// Checks the header of a map of this length.
+    ///
+    /// # Errors
+    /// It is no map, not this length, or damaged.
+    pub fn open(bytes: B, length: u64) -> Result<Self, ReadError> {
+        if !(HEADER_BYTES as u64..=MAP_BYTES_MAX).contains(&length) {
+            return Err(ReadError::Damaged);
+        }
+        let mut header = [0; HEADER_BYTES];
+        bytes.read_at(0, &mut header)?;
+        let header = Header::parse(&header, length)?;
+        Ok(Self { bytes, header })
+    }
+
+    /// Gives back what the map was opened on.
+    pub fn into_bytes(self) -> B {
+        self.bytes
+    }
+
+    /// Version of the bundle this map was made from.
+    pub fn version(&self) -> u64 {
+        self.header.version
+    }
+
+    /// When that bundle was signed, milliseconds since 1970.
+    pub fn issued_at_ms(&self) -> i64 {
+        self.header.issued_at_ms
+    }
+
+    /// Whether users and groups may be listed.
+    pub fn enumerates(&self) -> bool {
+        self.header.enumerate
+    }
+
+    /// Whether groups list their members.
+    pub fn lists_members(&self) -> bool {
+        self.header.members
+    }
+
+    /// Number of users.
+    pub fn users(&self) -> u32 {
+        self.header.users
+    }
+
+    /// Number of groups.
+    pub fn groups(&self) -> u32 {
+        self.header.groups
+    }
+
+    /// Whether an id lies in the directory's ranges, so that its owner may be asked for.
+    pub fn ranges_hold(&self, id: u32) -> bool {
+        let mut ranges = self.header.ranges.iter();
+        is_ours(id) && ranges.any(|(first, last)| (*first..=*last).contains(&id))
+    }
+
+    /// Asks `accept` about each record that the index names for a key, until it takes one.
+    pub(crate) fn find<T>(
+        &self,
+        index: SectionKind,
+        key: &[u8],
+        mut accept: impl FnMut(u32) -> Result<Option<T>, ReadError>,
+    ) -> Result<Option<T>, ReadError> {
+        let section = self.header.section(index);
+        let probe = Probe::new(key, self.header.seed, first_choice_buckets(section));
+        for number in probe.bucket..=probe.bucket + SPILL_BUCKETS {
+            let mut bucket = [0; BUCKET_BYTES];
+            let within = number * BUCKET_BYTES as u64;
+            self.read_within(index, within, &mut bucket)?;
+            let (sum, slots) = bucket.split_at(8);
+            if checksum(slots, bucket_seed(index, number)) != u64_at(sum, 0) {
+                return Err(ReadError::Damaged);
+            }
+            for slot in slots.chunks_exact(8) {
+                let (tag, place) = (u32_at(slot, 0), u32_at(slot, 4));
+                if place == 0 {
+                    return Ok(None);
+                }
+                if tag == probe.tag
+                    && let Some(found) = accept(place)?
+                {
+                    return Ok(Some(found));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads inside one section and nowhere else.
+    pub(crate) fn read_within(
+        &self,
+        section: SectionKind,
+        within: u64,
+        buffer: &mut [u8],
+    ) -> Result<(), ReadError> {
+        let section = self.header.section(section);
+        let end = within.checked_add(buffer.len() as u64);
+        if end.is_none_or(|end| end > section.bytes) {
+            return Err(ReadError::Damaged);
+        }
+        self.bytes.read_at(section.offset + within, buffer)
+    }
+}
+
+/// Offset inside its section of the record at a place.
+pub(crate) fn offset_of(place: u32) -> Result<u64, ReadError> {
+    match place.checked_sub(1) {
+        Some(units) => Ok(u64::from(units) * RECORD_ALIGN as u64),
+        None => Err(ReadError::Damaged),
+    }
+}
+
+/// Whether an id is one that the directory may hand out; the map's word alone is not enough.
+pub(crate) fn is_ours(id: u32) -> bool {
+    Uid::new(u64::from(id)).is_ok() && Gid::new(u64::from(id)).is_ok()
+}

@@ -1,0 +1,214 @@
+//! Damaged and hostile maps: an error or the truth, never a crash and never something else.
+
+use std::cell::RefCell;
+
+use identity_map::{Bytes, Cursor, Map, MapContent, ReadError, write_map};
+use proptest::prelude::*;
+
+use crate::sample::{content, groups_of, members_of};
+
+/// Every answer of a map, in a form that can be compared.
+#[derive(Debug, PartialEq)]
+enum Answer {
+    User(Option<(Vec<u8>, u32, u32)>),
+    Groups(Option<Vec<u32>>),
+    Group(Option<(Vec<u8>, u32, Vec<String>)>),
+}
+
+fn answers<B: Bytes>(map: &Map<B>) -> Vec<Result<Answer, ReadError>> {
+    let mut answers = Vec::new();
+    for number in 0..12_u32 {
+        let name = format!("person{number}");
+        let flat = |user: identity_map::UserRecord| (user.text().to_vec(), user.uid(), user.gid());
+        let by_name = map.user_by_name(name.as_bytes());
+        answers.push(by_name.map(|user| Answer::User(user.map(flat))));
+        let by_id = map.user_by_id(70_000 + number);
+        answers.push(by_id.map(|user| Answer::User(user.map(flat))));
+        answers.push(groups_of(map, &name).map(Answer::Groups));
+        let by_name = map.group_by_name(format!("team{number}").as_bytes());
+        let by_id = map.group_by_id(90_000 + number);
+        for found in [by_name, by_id] {
+            answers.push(found.and_then(|found| {
+                let Some(group) = found else {
+                    return Ok(Answer::Group(None));
+                };
+                let members = members_of(map, &group)?;
+                Ok(Answer::Group(Some((
+                    group.name().to_vec(),
+                    group.gid(),
+                    members,
+                ))))
+            }));
+        }
+        let next = map.user_after(Cursor::from_number(u64::from(70_000 + number)));
+        answers.push(next.map(|user| Answer::User(user.map(|(user, _)| flat(user)))));
+    }
+    answers
+}
+
+fn never_wrong(damaged: &[u8]) {
+    let whole = write_map(&content(10)).unwrap();
+    let truth = answers(&Map::open(&whole[..], whole.len() as u64).unwrap());
+    let Ok(map) = Map::open(damaged, damaged.len() as u64) else {
+        return;
+    };
+    for (answer, truth) in answers(&map).into_iter().zip(truth) {
+        assert!(
+            answer.is_err() || answer == truth,
+            "{answer:?} instead of {truth:?}"
+        );
+    }
+}
+
+#[test]
+fn nss_02_no_single_flipped_bit_changes_an_answer() {
+    let mut bytes = write_map(&content(10)).unwrap();
+    for at in 0..bytes.len() {
+        let bit = 1 << (at % 8);
+        bytes[at] ^= bit;
+        never_wrong(&bytes);
+        bytes[at] ^= bit;
+    }
+}
+
+#[test]
+fn nss_01_a_map_cut_anywhere_is_an_error() {
+    let bytes = write_map(&content(10)).unwrap();
+    for length in 0..bytes.len() {
+        let cut = &bytes[..length];
+        assert!(Map::open(cut, length as u64).is_err(), "cut at {length}");
+        if let Ok(map) = Map::open(cut, bytes.len() as u64) {
+            never_wrong_but_cut(&map);
+        }
+    }
+}
+
+/// The file was whole when its length was taken, and was cut before it was read.
+fn never_wrong_but_cut(map: &Map<&[u8]>) {
+    let whole = write_map(&content(10)).unwrap();
+    let truth = answers(&Map::open(&whole[..], whole.len() as u64).unwrap());
+    for (answer, truth) in answers(map).into_iter().zip(truth) {
+        assert!(answer.is_err() || answer == truth);
+    }
+}
+
+#[test]
+fn a_map_that_grew_is_an_error() {
+    let mut bytes = write_map(&content(10)).unwrap();
+    bytes.push(0);
+    assert!(Map::open(&bytes[..], bytes.len() as u64).is_err());
+}
+
+#[test]
+fn only_the_superseded_word_may_change_without_notice() {
+    let whole = write_map(&content(10)).unwrap();
+    for at in 0..384 {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0xff;
+        let opened = Map::open(&bytes[..], bytes.len() as u64).is_ok();
+        assert_eq!(opened, (12..16).contains(&at), "header byte {at}");
+    }
+}
+
+/// Remembers what was read, to show that nothing is read twice.
+struct Watched<'a> {
+    bytes: &'a [u8],
+    reads: RefCell<Vec<(u64, usize)>>,
+}
+
+impl Bytes for Watched<'_> {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), ReadError> {
+        self.reads.borrow_mut().push((offset, buffer.len()));
+        self.bytes.read_at(offset, buffer)
+    }
+}
+
+#[test]
+fn nss_02_no_byte_is_read_twice_in_a_lookup() {
+    let whole = write_map(&content(10)).unwrap();
+    let watched = Watched {
+        bytes: &whole,
+        reads: RefCell::default(),
+    };
+    let map = Map::open(watched, whole.len() as u64).unwrap();
+    groups_of(&map, "person4").unwrap().unwrap();
+    let mut reads = map.into_bytes().reads.into_inner();
+    reads.sort_unstable();
+    let apart = |pair: &[(u64, usize)]| pair[0].0 + pair[0].1 as u64 <= pair[1].0;
+    assert!(reads.len() >= 4 && reads.windows(2).all(apart), "{reads:?}");
+}
+
+/// Changes under the reader: each read returns the bytes with other bits flipped.
+struct Unsteady<'a> {
+    bytes: &'a [u8],
+    flips: RefCell<Vec<(usize, u8)>>,
+}
+
+impl Bytes for Unsteady<'_> {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), ReadError> {
+        self.bytes.read_at(offset, buffer)?;
+        if let Some((at, mask)) = self.flips.borrow_mut().pop()
+            && let Some(byte) = buffer.get_mut(at)
+        {
+            *byte ^= mask;
+        }
+        Ok(())
+    }
+}
+
+proptest! {
+    #[test]
+    fn nss_02_random_flips_never_give_wrong_data(
+        flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..20),
+    ) {
+        let mut bytes = write_map(&content(10)).unwrap();
+        for (at, mask) in flips {
+            let at = at.index(bytes.len());
+            bytes[at] ^= mask;
+        }
+        never_wrong(&bytes);
+    }
+
+    #[test]
+    fn nss_02_random_words_never_give_wrong_data(
+        words in prop::collection::vec((any::<prop::sample::Index>(), prop_oneof![
+            any::<u64>(), Just(0), Just(u64::MAX), Just(1 << 31), Just(1 << 63),
+            Just(u64::from(u32::MAX)), Just(0x7fff_ffff_ffff_fff8),
+        ]), 1..8),
+    ) {
+        let mut bytes = write_map(&content(10)).unwrap();
+        for (at, word) in words {
+            let at = at.index(bytes.len() / 8 - 1) * 8;
+            bytes[at..at + 8].copy_from_slice(&word.to_le_bytes());
+        }
+        never_wrong(&bytes);
+    }
+
+    #[test]
+    fn nss_02_random_bytes_are_no_map(bytes in prop::collection::vec(any::<u8>(), 0..2_000)) {
+        prop_assert!(Map::open(&bytes[..], bytes.len() as u64).is_err());
+    }
+
+    #[test]
+    fn nss_02_flips_under_the_reader_never_give_wrong_data(
+        flips in prop::collection::vec((0..100_usize, prop_oneof![Just(0), any::<u8>()]), 0..200),
+    ) {
+        let whole = write_map(&content(10)).unwrap();
+        let steady = answers(&Map::open(&whole[..], whole.len() as u64).unwrap());
+        let unsteady = Unsteady { bytes: &whole, flips: RefCell::new(flips) };
+        if let Ok(map) = Map::open(unsteady, whole.len() as u64) {
+            for (answer, truth) in answers(&map).into_iter().zip(steady) {
+                prop_assert!(answer.is_err() || answer == truth, "{answer:?} != {truth:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_empty_map_answers() {
+    let bytes = write_map(&MapContent::default()).unwrap();
+    let map = Map::open(&bytes[..], bytes.len() as u64).unwrap();
+    assert!(map.user_by_name(b"alice").unwrap().is_none());
+    assert!(map.user_after(Cursor::default()).unwrap().is_none());
+    assert!(!map.enumerates());
+}

@@ -1,0 +1,222 @@
+//! What is written is what is read.
+
+use identity_map::{Cursor, Map, MapContent, MemberPolicy, write_map};
+
+use crate::sample::{FIRST_GID, FIRST_UID, content, group, groups_of, members_of, opened, user};
+
+#[test]
+fn every_user_is_found_by_name_and_by_id() {
+    let content = content(2_000);
+    let bytes = write_map(&content).unwrap();
+    let map = opened(&bytes);
+    assert_eq!((map.version(), map.issued_at_ms()), (7, 1_790_000_000_000));
+    assert_eq!((map.users(), map.groups()), (2_000, 5));
+    assert!(map.enumerates() && map.lists_members());
+    for wanted in &content.users {
+        let by_name = map
+            .user_by_name(wanted.name.as_str().as_bytes())
+            .unwrap()
+            .unwrap();
+        let by_id = map.user_by_id(wanted.uid.get()).unwrap().unwrap();
+        for found in [by_name, by_id] {
+            assert_eq!(found.name(), wanted.name.as_str().as_bytes());
+            assert_eq!(
+                (found.uid(), found.gid()),
+                (wanted.uid.get(), wanted.gid.get())
+            );
+            assert_eq!(found.gecos(), wanted.gecos.as_str().as_bytes());
+            assert_eq!(found.home(), wanted.home.as_str().as_bytes());
+            assert_eq!(found.shell(), wanted.shell.as_str().as_bytes());
+        }
+        let expected: Vec<u32> = wanted.groups.iter().map(|gid| gid.get()).collect();
+        let found = groups_of(&map, wanted.name.as_str()).unwrap().unwrap();
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn the_text_of_a_user_is_a_passwd_entry_with_x() {
+    let content = MapContent {
+        users: vec![user("alice", 70_000, &[])],
+        ..MapContent::default()
+    };
+    let bytes = write_map(&content).unwrap();
+    let alice = opened(&bytes).user_by_name(b"alice").unwrap().unwrap();
+    assert_eq!(
+        alice.text(),
+        b"alice\0x\0Person alice\0/home/alice\0/bin/bash\0"
+    );
+    let fields: Vec<u8> = alice
+        .starts()
+        .iter()
+        .map(|start| alice.text()[*start])
+        .collect();
+    assert_eq!(fields, b"axP//");
+}
+
+#[test]
+fn every_group_is_found_with_all_its_members() {
+    let content = content(500);
+    let bytes = write_map(&content).unwrap();
+    let map = opened(&bytes);
+    for wanted in &content.groups {
+        let mut expected: Vec<&str> = wanted.members.iter().map(|name| name.as_str()).collect();
+        expected.sort_unstable();
+        let by_name = map
+            .group_by_name(wanted.name.as_str().as_bytes())
+            .unwrap()
+            .unwrap();
+        let by_id = map.group_by_id(wanted.gid.get()).unwrap().unwrap();
+        for found in [by_name, by_id] {
+            assert_eq!(found.name(), wanted.name.as_str().as_bytes());
+            assert_eq!(found.gid(), wanted.gid.get());
+            assert_eq!(members_of(&map, &found).unwrap(), expected);
+        }
+    }
+}
+
+#[test]
+fn what_is_not_there_is_not_found() {
+    for users in [0, 1, 2_000] {
+        let bytes = write_map(&content(users)).unwrap();
+        let map = opened(&bytes);
+        for name in [
+            "",
+            "nobody-here",
+            "person",
+            "PERSON0",
+            "person0\0",
+            &"p".repeat(33),
+        ] {
+            assert!(
+                map.user_by_name(name.as_bytes()).unwrap().is_none(),
+                "{name:?}"
+            );
+            assert!(
+                map.group_by_name(name.as_bytes()).unwrap().is_none(),
+                "{name:?}"
+            );
+        }
+        for id in [0, 1, 69_999, 89_999, 100_000, u32::MAX] {
+            assert!(map.user_by_id(id).unwrap().is_none(), "{id}");
+            assert!(map.group_by_id(id).unwrap().is_none(), "{id}");
+        }
+    }
+}
+
+#[test]
+fn the_same_content_in_another_order_gives_the_same_bytes() {
+    let content = content(300);
+    let mut turned = content.clone();
+    turned.users.reverse();
+    turned.groups.reverse();
+    turned
+        .users
+        .iter_mut()
+        .for_each(|user| user.groups.reverse());
+    turned
+        .groups
+        .iter_mut()
+        .for_each(|group| group.members.reverse());
+    assert_eq!(write_map(&content), write_map(&turned));
+}
+
+#[test]
+fn without_members_groups_are_empty_and_group_lists_stay() {
+    let mut content = content(50);
+    content.member_policy = MemberPolicy::None;
+    let bytes = write_map(&content).unwrap();
+    let map = opened(&bytes);
+    let team = map.group_by_name(b"team0").unwrap().unwrap();
+    assert!(!map.lists_members());
+    assert!(members_of(&map, &team).unwrap().is_empty());
+    assert_eq!(groups_of(&map, "person4").unwrap().unwrap().len(), 4);
+}
+
+#[test]
+fn enumeration_lists_each_user_and_group_once_in_order_of_ids() {
+    let bytes = write_map(&content(100)).unwrap();
+    let map = opened(&bytes);
+    assert_eq!(
+        listed(&map, Cursor::default()),
+        (FIRST_UID..FIRST_UID + 100).collect::<Vec<_>>()
+    );
+    let mut groups = Vec::new();
+    let mut cursor = Cursor::default();
+    while let Some((group, next)) = map.group_after(cursor).unwrap() {
+        groups.push(group.gid());
+        cursor = Cursor::from_number(next.number());
+    }
+    assert_eq!(groups, (FIRST_GID..FIRST_GID + 5).collect::<Vec<_>>());
+}
+
+#[test]
+fn nss_21_enumeration_over_a_replaced_map_repeats_nobody() {
+    let (many, few) = (content(100), content(60));
+    let (many, few) = (write_map(&many).unwrap(), write_map(&few).unwrap());
+    let (many, few) = (opened(&many), opened(&few));
+    let mut cursor = Cursor::default();
+    for _ in 0..50 {
+        cursor = many.user_after(cursor).unwrap().unwrap().1;
+    }
+    assert_eq!(
+        listed(&few, cursor),
+        (FIRST_UID + 50..FIRST_UID + 60).collect::<Vec<_>>()
+    );
+    let behind_all = Cursor::from_number(u64::from(FIRST_UID + 80) | 81 << 32);
+    assert!(listed(&few, behind_all).is_empty());
+}
+
+#[test]
+fn any_number_is_a_cursor() {
+    let bytes = write_map(&content(10)).unwrap();
+    let map = opened(&bytes);
+    for number in [1, u64::MAX, u64::from(u32::MAX), 1 << 63, 5 << 32] {
+        assert!(listed(&map, Cursor::from_number(number)).len() <= 10);
+    }
+}
+
+#[test]
+fn ranges_are_those_of_the_directory() {
+    let bytes = write_map(&MapContent::default()).unwrap();
+    let map = opened(&bytes);
+    for id in [70_000, 99_999, 0x7000_0000, 0x7fff_ffff] {
+        assert!(map.ranges_hold(id), "{id}");
+    }
+    for id in [
+        0,
+        999,
+        1_000,
+        65_534,
+        69_999,
+        100_000,
+        0x8000_0000,
+        u32::MAX,
+    ] {
+        assert!(!map.ranges_hold(id), "{id}");
+    }
+}
+
+#[test]
+fn a_name_of_a_user_is_not_a_group() {
+    let content = MapContent {
+        users: vec![user("alice", 70_000, &[70_001])],
+        groups: vec![group("staff-of-alice", 70_001, &["alice"])],
+        ..MapContent::default()
+    };
+    let bytes = write_map(&content).unwrap();
+    let map = opened(&bytes);
+    assert!(map.group_by_name(b"alice").unwrap().is_none());
+    assert!(map.user_by_name(b"staff-of-alice").unwrap().is_none());
+    assert!(map.user_by_id(70_001).unwrap().is_none());
+    assert!(map.group_by_id(70_000).unwrap().is_none());
+}
+
+fn listed(map: &Map<&[u8]>, mut cursor: Cursor) -> Vec<u32> {
+    let mut ids = Vec::new();
+    while let Some((user, next)) = map.user_after(cursor).unwrap() {
+        ids.push(user.uid());
+        cursor = next;
+    }
+    ids
+}

@@ -1,0 +1,98 @@
+//! Content for tests.
+
+use identity_map::{Bytes, GroupHead, Map, MapContent, MapGroup, MapUser, MemberPolicy, ReadError};
+use posix_names::{Gecos, Gid, GroupName, HomeDirectory, LoginShell, Uid, UserName};
+
+pub(crate) const FIRST_UID: u32 = 70_000;
+pub(crate) const FIRST_GID: u32 = 90_000;
+
+pub(crate) fn user_name(text: &str) -> UserName {
+    UserName::parse(text).unwrap()
+}
+
+pub(crate) fn gid(number: u32) -> Gid {
+    Gid::new(u64::from(number)).unwrap()
+}
+
+pub(crate) fn user(name: &str, uid: u32, groups: &[u32]) -> MapUser {
+    let uid = Uid::new(u64::from(uid)).unwrap();
+    let name = user_name(name);
+    MapUser {
+        uid,
+        gid: uid.private_group(),
+        gecos: Gecos::cleaned(&format!("Person {name}")),
+        home: HomeDirectory::of(&name),
+        shell: LoginShell::parse("/bin/bash").unwrap(),
+        groups: groups.iter().copied().map(gid).collect(),
+        name,
+    }
+}
+
+pub(crate) fn group(name: &str, number: u32, members: &[&str]) -> MapGroup {
+    MapGroup {
+        name: GroupName::parse(name).unwrap(),
+        gid: gid(number),
+        members: members.iter().copied().map(user_name).collect(),
+    }
+}
+
+/// So many users; user n is in n % 5 of the five groups.
+pub(crate) fn content(users: u32) -> MapContent {
+    let in_groups = |n: u32| (0..n % 5).map(|k| FIRST_GID + k).collect::<Vec<_>>();
+    let people: Vec<MapUser> = (0..users)
+        .map(|n| user(&format!("person{n}"), FIRST_UID + n, &in_groups(n)))
+        .collect();
+    let groups = (0..5)
+        .map(|k| {
+            let members = people
+                .iter()
+                .filter(|user| user.groups.contains(&gid(FIRST_GID + k)));
+            MapGroup {
+                name: GroupName::parse(&format!("team{k}")).unwrap(),
+                gid: gid(FIRST_GID + k),
+                members: members.map(|user| user.name.clone()).collect(),
+            }
+        })
+        .collect();
+    MapContent {
+        version: 7,
+        issued_at_ms: 1_790_000_000_000,
+        enumerate: true,
+        member_policy: MemberPolicy::All,
+        users: people,
+        groups,
+    }
+}
+
+pub(crate) fn opened(bytes: &[u8]) -> Map<&[u8]> {
+    Map::open(bytes, bytes.len() as u64).unwrap()
+}
+
+/// The groups of a user as numbers.
+pub(crate) fn groups_of<B: Bytes>(map: &Map<B>, name: &str) -> Result<Option<Vec<u32>>, ReadError> {
+    let Some(user) = map.user_by_name(name.as_bytes())? else {
+        return Ok(None);
+    };
+    let mut bytes = vec![0; user.group_list().bytes()];
+    map.read_group_list(&user.group_list(), &mut bytes)?;
+    let ids = bytes
+        .chunks_exact(4)
+        .map(|id| u32::from_le_bytes(id.try_into().unwrap()));
+    Ok(Some(ids.collect()))
+}
+
+/// The members of a group as text.
+pub(crate) fn members_of<B: Bytes>(
+    map: &Map<B>,
+    group: &GroupHead,
+) -> Result<Vec<String>, ReadError> {
+    let mut bytes = vec![0; group.members_bytes()];
+    map.read_members(group, &mut bytes)?;
+    let (_, names) = bytes.split_at(group.members());
+    let names = names
+        .split(|byte| *byte == 0)
+        .filter(|name| !name.is_empty());
+    Ok(names
+        .map(|name| String::from_utf8(name.to_vec()).unwrap())
+        .collect())
+}
