@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Schedule, Selector};
+use crate::{Host, Schedule, Selector};
 
 /// One access rule. Deny wins over allow; no rule means no.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,6 +32,49 @@ pub struct AccessRule {
     /// Only from these networks; empty means from anywhere.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<IpNet>,
+}
+
+impl AccessRule {
+    /// Whether the rule is for this person, whatever the time and the place.
+    #[must_use]
+    pub fn concerns_person(&self, person_id: &str, groups: &BTreeSet<String>) -> bool {
+        concerns(&self.subjects, person_id, groups)
+    }
+
+    /// Whether the rule is for this host. Tags that the host gave itself do not count in an allow
+    /// rule.
+    #[must_use]
+    pub fn concerns_host(&self, host: &Host) -> bool {
+        self.hosts.matches_for(self.effect, host)
+    }
+}
+
+/// Whether some allow rule names this person and this host, whatever the time and the source: only
+/// such people belong in the host's slice.
+#[must_use]
+pub fn could_ever_reach(
+    person_id: &str,
+    groups: &BTreeSet<String>,
+    host: &Host,
+    rules: &[AccessRule],
+) -> bool {
+    rules.iter().any(|rule| {
+        rule.effect == Effect::Allow
+            && rule.concerns_person(person_id, groups)
+            && rule.concerns_host(host)
+    })
+}
+
+/// Whether one of the subjects is this person or one of their groups.
+pub(crate) fn concerns(
+    subjects: &BTreeSet<Subject>,
+    person_id: &str,
+    groups: &BTreeSet<String>,
+) -> bool {
+    subjects.iter().any(|subject| match subject {
+        Subject::User(id) => id == person_id,
+        Subject::Group(id) => groups.contains(id),
+    })
 }
 
 /// Allow or deny.
