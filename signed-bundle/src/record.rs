@@ -21,10 +21,36 @@ pub struct HostRecord {
     pub tags: BTreeSet<String>,
     /// Quarantined hosts take no new logins.
     pub state: HostState,
-    /// Gids of the virtual groups `cloudid-users`, `cloudid-key-code`, `cloudid-recorded`.
-    pub virtual_groups: BTreeMap<GroupName, Gid>,
+    /// Gids of the virtual groups.
+    pub virtual_groups: BTreeMap<VirtualGroup, Gid>,
     /// The settings that hold here, already the strictest of all policies that apply.
     pub policy: EffectivePolicy,
+}
+
+/// A group that exists on every host; who is in it is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum VirtualGroup {
+    /// Everybody in the host's slice.
+    #[serde(rename = "cloudid-users")]
+    Everybody,
+    /// People whose plain SSH key must be followed by a code.
+    #[serde(rename = "cloudid-key-code")]
+    KeyAndCode,
+    /// People whose ssh sessions are recorded.
+    #[serde(rename = "cloudid-recorded")]
+    Recorded,
+}
+
+impl VirtualGroup {
+    /// Its POSIX name.
+    #[must_use]
+    pub fn name(self) -> GroupName {
+        match self {
+            Self::Everybody => GroupName::everybody(),
+            Self::KeyAndCode => GroupName::key_and_code(),
+            Self::Recorded => GroupName::recorded(),
+        }
+    }
 }
 
 /// The settings of a host. Durations in seconds.

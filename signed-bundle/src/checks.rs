@@ -1,0 +1,238 @@
+//! What records must satisfy together: the limits root has set, and that no name and no id has two
+//! owners. Where two claim the same, the first one keeps it.
+
+use std::collections::BTreeSet;
+
+use base64::Engine;
+use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
+use policy::UserState;
+use sha2::{Digest, Sha256};
+
+use crate::manifest::ChunkKind;
+use crate::read::{DropReason, DroppedRecord};
+use crate::record::{CredentialRecord, GroupRecord, HostRecord, PersonRecord, SshKeyRecord};
+use crate::root::Limits;
+
+const VERIFIER_BYTES_MAX: usize = 1024;
+
+/// Walks through the records in a fixed order and remembers what is taken.
+pub(crate) struct Checks<'a> {
+    limits: &'a Limits,
+    /// Ids of records, `usr_…` and `grp_…`.
+    ids: BTreeSet<String>,
+    /// Names of people, of groups, and of private groups: one space.
+    names: BTreeSet<String>,
+    uids: BTreeSet<u32>,
+    gids: BTreeSet<u32>,
+    dropped: Vec<DroppedRecord>,
+}
+
+impl<'a> Checks<'a> {
+    pub(crate) fn new(limits: &'a Limits, dropped: Vec<DroppedRecord>) -> Self {
+        Self {
+            limits,
+            ids: BTreeSet::new(),
+            names: BTreeSet::new(),
+            uids: BTreeSet::new(),
+            gids: BTreeSet::new(),
+            dropped,
+        }
+    }
+
+    pub(crate) fn into_dropped(self) -> Vec<DroppedRecord> {
+        self.dropped
+    }
+
+    /// Virtual groups with a gid that is not allowed are left out.
+    pub(crate) fn host(&mut self, mut host: HostRecord) -> HostRecord {
+        let groups = std::mem::take(&mut host.virtual_groups);
+        for (group, gid) in groups {
+            let verdict = self.in_limits(gid.get()).and_then(|()| {
+                claim(&mut self.gids, gid.get(), "gid")
+                    .map(|()| host.virtual_groups.insert(group, gid))
+            });
+            if let Err(reason) = verdict {
+                self.report(ChunkKind::Host, group.name().as_str(), reason);
+            }
+        }
+        host
+    }
+
+    pub(crate) fn people(&mut self, people: Vec<PersonRecord>) -> Vec<PersonRecord> {
+        let mut kept = Vec::with_capacity(people.len());
+        for mut person in people {
+            match self.person(&person) {
+                Ok(()) => {
+                    self.ssh_keys(&mut person);
+                    kept.push(person);
+                }
+                Err(reason) => self.report(ChunkKind::People, &person.id, reason),
+            }
+        }
+        kept
+    }
+
+    pub(crate) fn groups(&mut self, groups: Vec<GroupRecord>) -> Vec<GroupRecord> {
+        let mut kept = Vec::with_capacity(groups.len());
+        for group in groups {
+            match self.group(&group) {
+                Ok(()) => kept.push(group),
+                Err(reason) => self.report(ChunkKind::Groups, &group.id, reason),
+            }
+        }
+        kept
+    }
+
+    /// People whose primary group was left out cannot stay either.
+    pub(crate) fn primary_groups(&mut self, people: &mut Vec<PersonRecord>) {
+        let all = std::mem::take(people);
+        for person in all {
+            let gid = person.gid.get();
+            if self.gids.contains(&gid) {
+                people.push(person);
+            } else {
+                self.report(ChunkKind::People, &person.id, DropReason::NoSuchGroup(gid));
+            }
+        }
+    }
+
+    pub(crate) fn credentials(
+        &mut self,
+        credentials: Vec<CredentialRecord>,
+        people: &[PersonRecord],
+    ) -> Vec<CredentialRecord> {
+        let here: BTreeSet<&str> = people.iter().map(|person| person.id.as_str()).collect();
+        let mut users = BTreeSet::new();
+        let mut kept = Vec::with_capacity(credentials.len());
+        for credential in credentials {
+            let verdict = if here.contains(credential.user.as_str()) {
+                verifier(&credential.password_verifier)
+                    .and_then(|()| claim(&mut users, credential.user.clone(), "user"))
+            } else {
+                Err(DropReason::NobodyHere)
+            };
+            match verdict {
+                Ok(()) => kept.push(credential),
+                Err(reason) => self.report(ChunkKind::Credentials, &credential.user, reason),
+            }
+        }
+        kept
+    }
+
+    fn person(&mut self, person: &PersonRecord) -> Result<(), DropReason> {
+        match person.state {
+            UserState::Active | UserState::Suspended => {}
+            UserState::Staged | UserState::Deleted => return Err(DropReason::WrongState),
+        }
+        let uid = person.uid.get();
+        self.in_limits(uid)?;
+        self.in_limits(person.gid.get())?;
+        self.not_protected(person.username.as_str())?;
+        self.free(&person.id, person.username.as_str(), uid)?;
+        if self.uids.contains(&uid) {
+            return Err(DropReason::Duplicate("uid"));
+        }
+        self.uids.insert(uid);
+        self.take(&person.id, person.username.as_str(), uid);
+        Ok(())
+    }
+
+    fn group(&mut self, group: &GroupRecord) -> Result<(), DropReason> {
+        let gid = group.gid.get();
+        self.in_limits(gid)?;
+        self.not_protected(group.name.as_str())?;
+        self.free(&group.id, group.name.as_str(), gid)?;
+        self.take(&group.id, group.name.as_str(), gid);
+        Ok(())
+    }
+
+    /// A key that is not what it says is left out; its owner stays.
+    fn ssh_keys(&mut self, person: &mut PersonRecord) {
+        let keys = std::mem::take(&mut person.ssh_keys);
+        for key in keys {
+            if is_sound(&key) {
+                person.ssh_keys.push(key);
+            } else {
+                self.report(ChunkKind::People, &person.id, DropReason::Misshapen);
+            }
+        }
+    }
+
+    fn in_limits(&self, id: u32) -> Result<(), DropReason> {
+        if self.limits.allows_id(id) {
+            Ok(())
+        } else {
+            Err(DropReason::OutsideLimits(id))
+        }
+    }
+
+    fn not_protected(&self, name: &str) -> Result<(), DropReason> {
+        if self.limits.protected_names.contains(name) {
+            Err(DropReason::ProtectedName(name.to_owned()))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn free(&self, id: &str, name: &str, gid: u32) -> Result<(), DropReason> {
+        if self.ids.contains(id) {
+            Err(DropReason::Duplicate("id"))
+        } else if self.names.contains(name) {
+            Err(DropReason::Duplicate("name"))
+        } else if self.gids.contains(&gid) {
+            Err(DropReason::Duplicate("gid"))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn take(&mut self, id: &str, name: &str, gid: u32) {
+        self.ids.insert(id.to_owned());
+        self.names.insert(name.to_owned());
+        self.gids.insert(gid);
+    }
+
+    fn report(&mut self, kind: ChunkKind, id: &str, reason: DropReason) {
+        self.dropped.push(DroppedRecord {
+            kind,
+            id: id.to_owned(),
+            reason,
+        });
+    }
+}
+
+fn claim<T: Ord>(taken: &mut BTreeSet<T>, value: T, what: &'static str) -> Result<(), DropReason> {
+    if taken.insert(value) {
+        Ok(())
+    } else {
+        Err(DropReason::Duplicate(what))
+    }
+}
+
+/// `type base64`, nothing else, and the fingerprint is the one of these very bytes: sshd gets the
+/// line as it is.
+fn is_sound(key: &SshKeyRecord) -> bool {
+    let Some((kind, encoded)) = key.line.split_once(' ') else {
+        return false;
+    };
+    let is_kind = |byte: u8| byte.is_ascii_alphanumeric() || b"-@.".contains(&byte);
+    let Ok(blob) = BASE64_STANDARD.decode(encoded) else {
+        return false;
+    };
+    let fingerprint = BASE64_STANDARD_NO_PAD.encode(Sha256::digest(&blob));
+    !kind.is_empty()
+        && kind.bytes().all(is_kind)
+        && key.fingerprint.strip_prefix("SHA256:") == Some(fingerprint.as_str())
+}
+
+/// `$…`, one line of printable ASCII.
+fn verifier(text: &str) -> Result<(), DropReason> {
+    let fits = text.starts_with('$')
+        && text.len() <= VERIFIER_BYTES_MAX
+        && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if fits {
+        Ok(())
+    } else {
+        Err(DropReason::Misshapen)
+    }
+}
