@@ -1,5 +1,5 @@
-//! Builds one hash index: buckets of one cache line, each with its own checksum, so that a damaged
-//! one is noticed instead of hiding a name.
+//! Builds the hash indexes and the lists in order of ids: buckets of one cache line, each with its
+//! own checksum, so that a damaged one is noticed instead of hiding a name.
 
 use crate::content::WriteError;
 use crate::hash::{Probe, bucket_seed, checksum};
@@ -38,14 +38,22 @@ pub(crate) fn build<Key: AsRef<[u8]>>(
     }
     let mut bytes = Vec::with_capacity(total * BUCKET_BYTES);
     for (number, bucket) in (0_u64..).zip(&buckets) {
-        bytes.extend_from_slice(&bucket_bytes(kind, number, bucket));
+        bytes.extend_from_slice(&bucket_bytes(kind, number, &bucket.slots));
     }
     Some(bytes)
 }
 
-fn bucket_bytes(kind: SectionKind, number: u64, bucket: &Bucket) -> [u8; BUCKET_BYTES] {
+/// The bytes of a list in the order it has: seven entries to a bucket.
+pub(crate) fn in_order(kind: SectionKind, entries: &[(u32, u32)]) -> Vec<u8> {
+    let buckets = (0_u64..).zip(entries.chunks(SLOTS_PER_BUCKET));
+    buckets
+        .flat_map(|(number, entries)| bucket_bytes(kind, number, entries))
+        .collect()
+}
+
+fn bucket_bytes(kind: SectionKind, number: u64, slots: &[(u32, u32)]) -> [u8; BUCKET_BYTES] {
     let mut bytes = [0; BUCKET_BYTES];
-    for (index, (tag, place)) in bucket.slots.iter().enumerate() {
+    for (index, (tag, place)) in slots.iter().enumerate() {
         put(&mut bytes, 8 + index * 8, &tag.to_le_bytes());
         put(&mut bytes, 12 + index * 8, &place.to_le_bytes());
     }

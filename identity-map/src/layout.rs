@@ -4,7 +4,7 @@
 //! header     384   magic, format, superseded, checksum, counts, id ranges, 16 sections
 //! records          users and groups in order of their ids, each at a multiple of 8
 //! buckets    64    four indexes: a checksum and seven slots {tag, place}
-//! order      8     two lists {id, place} in order of ids, for enumeration
+//! order      64    two lists in order of ids: a checksum and seven slots {id, place}
 //!
 //! user       40    checksum, checksum of the group list, uid, gid, groups, lengths, flags
 //!            text  name NUL x NUL gecos NUL home NUL shell NUL, filled up to a multiple of 4
@@ -42,7 +42,6 @@ pub(crate) const BUCKET_BYTES: usize = 64;
 pub(crate) const SLOTS_PER_BUCKET: usize = 7;
 /// Buckets behind the last one that a hash can name, for what spills over.
 pub(crate) const SPILL_BUCKETS: u64 = 8;
-pub(crate) const ORDER_ENTRY_BYTES: usize = 8;
 
 pub(crate) const USER_HEAD_BYTES: usize = 40;
 pub(crate) const FIELD_BYTES_MAX: usize = 256;

@@ -1,7 +1,7 @@
 //! Walks through a map in order of ids. A cursor is one number, so that it can stand in an atomic;
 //! it survives the replacement of the map: what was listed is not listed again.
 
-use crate::layout::{ORDER_ENTRY_BYTES, SectionKind, u32_at};
+use crate::layout::{SLOTS_PER_BUCKET, SectionKind, u32_at};
 use crate::read::{Bytes, Map, ReadError};
 
 /// A place in the order of ids: the last id listed, and where the next one stood then.
@@ -74,12 +74,9 @@ impl<B: Bytes> Map<B> {
     }
 
     fn entry(&self, order: SectionKind, index: u32) -> Result<(u32, u32), ReadError> {
-        let mut entry = [0; ORDER_ENTRY_BYTES];
-        self.read_within(
-            order,
-            u64::from(index) * ORDER_ENTRY_BYTES as u64,
-            &mut entry,
-        )?;
-        Ok((u32_at(&entry, 0), u32_at(&entry, 4)))
+        let slots = SLOTS_PER_BUCKET as u32;
+        let bucket = self.bucket(order, u64::from(index / slots))?;
+        let at = 8 + 8 * (index % slots) as usize;
+        Ok((u32_at(&bucket, at), u32_at(&bucket, at + 4)))
     }
 }

@@ -117,13 +117,8 @@ impl<B: Bytes> Map<B> {
         let section = self.header.section(index);
         let probe = Probe::new(key, self.header.seed, first_choice_buckets(section));
         for number in probe.bucket..=probe.bucket + SPILL_BUCKETS {
-            let mut bucket = [0; BUCKET_BYTES];
-            let within = number * BUCKET_BYTES as u64;
-            self.read_within(index, within, &mut bucket)?;
-            let (sum, slots) = bucket.split_at(8);
-            if checksum(slots, bucket_seed(index, number)) != u64_at(sum, 0) {
-                return Err(ReadError::Damaged);
-            }
+            let bucket = self.bucket(index, number)?;
+            let (_, slots) = bucket.split_at(8);
             for slot in slots.chunks_exact(8) {
                 let (tag, place) = (u32_at(slot, 0), u32_at(slot, 4));
                 if place == 0 {
@@ -137,6 +132,23 @@ impl<B: Bytes> Map<B> {
             }
         }
         Ok(None)
+    }
+
+    /// One bucket of an index or of an order, checked; its slots begin at byte 8.
+    pub(crate) fn bucket(
+        &self,
+        index: SectionKind,
+        number: u64,
+    ) -> Result<[u8; BUCKET_BYTES], ReadError> {
+        let mut bucket = [0; BUCKET_BYTES];
+        let within = number.saturating_mul(BUCKET_BYTES as u64);
+        self.read_within(index, within, &mut bucket)?;
+        let (sum, slots) = bucket.split_at(8);
+        if checksum(slots, bucket_seed(index, number)) == u64_at(sum, 0) {
+            Ok(bucket)
+        } else {
+            Err(ReadError::Damaged)
+        }
     }
 
     /// Reads inside one section and nowhere else.

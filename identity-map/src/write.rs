@@ -6,7 +6,7 @@ use posix_names::{FIRST_RANGE, SECOND_RANGE};
 
 use crate::content::{MapContent, MapGroup, MapUser, MemberPolicy, WriteError};
 use crate::hash::{Part, checksum, part_seed};
-use crate::index::{build, first_fitting_seed};
+use crate::index::{build, first_fitting_seed, in_order};
 use crate::layout::{
     FIELD_BYTES_MAX, GROUP_HEAD_BYTES, GROUP_NAME_AT, GROUPS_PER_USER_MAX, HEADER_BYTES, Header,
     MAP_BYTES_MAX, MEMBERS_PER_GROUP_MAX, RECORD_ALIGN, RECORDS_MAX, SECTIONS, Section,
@@ -36,7 +36,8 @@ pub fn write_map(content: &MapContent) -> Result<Vec<u8>, WriteError> {
         Some((seed, indexes))
     })?;
     let [by_name, by_id, groups_by_name, groups_by_id] = &indexes;
-    let (users_in_order, groups_in_order) = (users.order_bytes(), groups.order_bytes());
+    let users_in_order = in_order(SectionKind::UsersInOrder, &users.order);
+    let groups_in_order = in_order(SectionKind::GroupsInOrder, &groups.order);
     let sections: [&[u8]; SECTIONS] = [
         &users.bytes,
         &groups.bytes,
@@ -95,11 +96,6 @@ impl<'a> Records<'a> {
     fn ids(&self) -> Vec<([u8; 4], u32)> {
         let entry = |&(id, place): &(u32, u32)| (id.to_le_bytes(), place);
         self.order.iter().map(entry).collect()
-    }
-
-    fn order_bytes(&self) -> Vec<u8> {
-        let entry = |(id, place): &(u32, u32)| [id.to_le_bytes(), place.to_le_bytes()];
-        self.order.iter().flat_map(entry).flatten().collect()
     }
 }
 
