@@ -106,6 +106,7 @@ impl Reader {
             values.push(self.value()?);
         }
         if self.take(')') {
+            self.skip_spaces();
             Ok(values)
         } else {
             Err("expected , or ) in the list".to_owned())
