@@ -1,1 +1,44 @@
-//! Skeleton.
+//! Throw-away hosts for system tests: real glibc, sshd, sudo, su, login and cron, each host in
+//! namespaces of its own. Never touches the network, the accounts or the files of the machine.
+//!
+//! A test reads as a story:
+//!
+//! ```no_run
+//! use system_tests::Lab;
+//!
+//! let lab = Lab::new();
+//! let web = lab.host("web-1");
+//! let laptop = lab.client();
+//! web.cut_network();
+//! assert!(!laptop.reaches(&web));
+//! web.restore_network();
+//! laptop.ssh(&web).user("local").password("local-password").run("id -un").succeeds();
+//! ```
+//!
+//! What cannot be prepared ends the test at once with a sentence that says why: a story has no
+//! error handling.
+#![forbid(unsafe_code)]
+
+mod base_root;
+mod client;
+mod command;
+mod faults;
+mod host;
+mod lab;
+mod leftovers;
+mod network;
+mod programs;
+mod services;
+mod terminal;
+mod wait;
+
+pub use base_root::prepare_base_root;
+pub use client::{Client, Login, Ssh};
+pub use command::{Outcome, fail};
+pub use faults::Disk;
+pub use host::Host;
+pub use lab::{LOCAL_PASSWORD, LOCAL_USER, Lab, ROOT_PASSWORD};
+pub use network::Address;
+pub use services::Service;
+pub use terminal::Terminal;
+pub use wait::{Stopwatch, eventually};

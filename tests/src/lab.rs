@@ -1,0 +1,153 @@
+//! One laboratory: a network with throw-away hosts on it, gone when the value is dropped. Several
+//! labs may exist at once, in one process or in many.
+
+use crate::base_root::{cache, prepare_base_root};
+use crate::client::Client;
+use crate::command::{OrFail, fail, run};
+use crate::faults::Disk;
+use crate::host::Host;
+use crate::leftovers;
+use crate::network::Network;
+use std::cell::Cell;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// An account that every host has in its own `/etc/passwd`; it may use sudo with its password.
+pub const LOCAL_USER: &str = "local";
+/// The password of that account.
+pub const LOCAL_PASSWORD: &str = "local-password";
+/// The password of root on every host.
+pub const ROOT_PASSWORD: &str = "root-password";
+
+/// Names of namespaces and folders begin with it.
+const PREFIX: &str = "cloudid-lab";
+
+/// A network, its hosts and their folder.
+#[derive(Debug)]
+pub struct Lab {
+    folder: PathBuf,
+    base: PathBuf,
+    network: Network,
+    attached: Cell<u8>,
+    lives_with_this_process: bool,
+    _held: File,
+}
+
+impl Lab {
+    /// A lab that ends with the value, or at the latest with the next lab after a crash.
+    #[must_use]
+    pub fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        Self::named(&format!("{PREFIX}-{}-{number}", std::process::id()), true)
+    }
+
+    /// A lab that goes on after the process, until [`Lab::end_kept`] or the next one of this name.
+    #[must_use]
+    pub fn kept(name: &str) -> Self {
+        Self::end_kept(name);
+        Self::named(&format!("{PREFIX}-{name}"), false)
+    }
+
+    /// Takes down a kept lab, if there is one.
+    pub fn end_kept(name: &str) {
+        let folder = labs().join(format!("{PREFIX}-{name}"));
+        if folder.exists() {
+            leftovers::remove(&folder);
+        }
+    }
+
+    fn named(name: &str, lives_with_this_process: bool) -> Self {
+        if run("id", &["-u"]) != "0" {
+            fail("throw-away hosts are made of namespaces: run this as root");
+        }
+        let labs = labs();
+        leftovers::sweep(&labs);
+        let base = prepare_base_root();
+        let folder = labs.join(name);
+        fs::create_dir_all(&folder).or_fail(&format!("make {}", folder.display()));
+        if !lives_with_this_process {
+            File::create(folder.join(leftovers::KEPT)).or_fail("mark the lab as kept");
+        }
+        let held = File::create(folder.join(leftovers::LOCK)).or_fail("make the lock of the lab");
+        held.lock().or_fail("lock the lab");
+        let network = Network::new(name);
+        let attached = Cell::new(0);
+        Self {
+            folder,
+            base,
+            network,
+            attached,
+            lives_with_this_process,
+            _held: held,
+        }
+    }
+
+    /// A host that is switched on and whose sshd answers.
+    #[must_use]
+    pub fn host(&self, name: &str) -> Host {
+        let host = self.host_switched_off(name, Disk::Ample);
+        host.switch_on();
+        host
+    }
+
+    /// A host with a chosen disk that was not switched on yet.
+    #[must_use]
+    pub fn host_switched_off(&self, name: &str, disk: Disk) -> Host {
+        let cable = self.network.attach(name, self.next_number());
+        Host::new(
+            &self.folder,
+            &self.base,
+            cable,
+            disk,
+            self.lives_with_this_process,
+        )
+    }
+
+    /// A person's machine beside the hosts: where `ssh` is typed.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        let number = self.next_number();
+        Client::new(
+            &self.folder,
+            self.network.attach(&format!("client-{number}"), number),
+        )
+    }
+
+    /// The folder of this lab: scratch space that goes with it.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    fn next_number(&self) -> u8 {
+        let number = self
+            .attached
+            .get()
+            .checked_add(1)
+            .or_fail("attach one more host");
+        self.attached.set(number);
+        number
+    }
+}
+
+impl Default for Lab {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        if self.lives_with_this_process {
+            leftovers::remove(&self.folder);
+        }
+    }
+}
+
+fn labs() -> PathBuf {
+    let labs = cache().join("labs");
+    fs::create_dir_all(&labs).or_fail(&format!("make {}", labs.display()));
+    labs
+}
