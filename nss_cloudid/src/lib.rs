@@ -1,1 +1,14 @@
-//! Skeleton.
+//! `libnss_cloudid.so.2`: answers glibc's questions about users and groups from the identity map.
+//! It opens no network connection, starts no thread, keeps no descriptor, reads no environment and
+//! no configuration, and never lets a panic into the program that loaded it.
+//!
+//! `ffi.rs` is what glibc calls; everything else is safe code that takes paths and buffers.
+
+pub mod answer;
+pub mod enumeration;
+pub mod ffi;
+pub mod lookup;
+mod owner;
+mod pack;
+
+pub use pack::{GroupPlaces, UserPlaces};

@@ -1,0 +1,73 @@
+//! Listing of users and groups. Between two calls only one number is remembered, so nothing is
+//! locked, nothing is held across fork, and a map replaced in the middle does no harm.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use identity_map::{Cursor, Map};
+
+use crate::answer::Failure;
+use crate::lookup::Sources;
+use crate::pack::{self, GroupPlaces, UserPlaces};
+
+/// How far a listing has come.
+#[derive(Debug, Default)]
+pub struct Listing(AtomicU64);
+
+impl Listing {
+    /// A listing that has not begun.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    /// Begins again.
+    pub fn rewind(&self) {
+        self.remember(Cursor::default());
+    }
+
+    /// The next user; one that does not fit into the buffer comes again.
+    ///
+    /// # Errors
+    /// The end, or none may be listed; no room, or no telling.
+    pub fn next_user(
+        &self,
+        sources: Sources<'_>,
+        buffer: &mut [u8],
+    ) -> Result<UserPlaces, Failure> {
+        let map = Map::open_file(sources.map)?;
+        if !map.enumerates() {
+            return Err(Failure::NotFound);
+        }
+        let (user, next) = map.user_after(self.cursor())?.ok_or(Failure::NotFound)?;
+        let places = pack::user(&user, buffer)?;
+        self.remember(next);
+        Ok(places)
+    }
+
+    /// The next group; one that does not fit into the buffer comes again.
+    ///
+    /// # Errors
+    /// The end, or none may be listed; no room, or no telling.
+    pub fn next_group(
+        &self,
+        sources: Sources<'_>,
+        buffer: &mut [u8],
+    ) -> Result<GroupPlaces, Failure> {
+        let map = Map::open_file(sources.map)?;
+        if !map.enumerates() {
+            return Err(Failure::NotFound);
+        }
+        let (group, next) = map.group_after(self.cursor())?.ok_or(Failure::NotFound)?;
+        let places = pack::group(&map, &group, buffer)?;
+        self.remember(next);
+        Ok(places)
+    }
+
+    fn cursor(&self) -> Cursor {
+        Cursor::from_number(self.0.load(Ordering::Relaxed))
+    }
+
+    fn remember(&self, cursor: Cursor) {
+        self.0.store(cursor.number(), Ordering::Relaxed);
+    }
+}

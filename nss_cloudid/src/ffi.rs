@@ -1,0 +1,392 @@
+//! What glibc calls. Every function goes through one guard: no panic leaves it, `errno` is what the
+//! status says, and after a success it is what it was before. All `unsafe` of the module is here:
+//! reading what glibc points to, and pointing into the buffer that glibc gave.
+//!
+//! No panic hook is installed: nothing here panics by itself (no index, no unwrap), and a hook would
+//! need a lock that could be held across a fork.
+
+#![expect(
+    unsafe_code,
+    reason = "glibc passes raw pointers and expects unmangled symbols"
+)]
+
+use std::ffi::CStr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use libc::{c_char, c_int, c_long, gid_t, size_t, uid_t};
+use libnss::group::CGroup;
+use libnss::interop::NssStatus;
+use libnss::passwd::CPasswd;
+
+use crate::answer::Failure;
+use crate::enumeration::Listing;
+use crate::lookup::{self, Sources};
+use crate::pack::{GroupPlaces, UserPlaces};
+
+static USERS: Listing = Listing::new();
+static GROUPS: Listing = Listing::new();
+
+/// Finds a user by name.
+///
+/// # Safety
+/// As glibc calls it: `name` is a C string, `buffer` has `length` bytes, the rest is writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _nss_cloudid_getpwnam_r(
+    name: *const c_char,
+    result: *mut CPasswd,
+    buffer: *mut c_char,
+    length: size_t,
+    errno_place: *mut c_int,
+) -> c_int {
+    // SAFETY: glibc passes a C string that lives as long as the call.
+    let name = unsafe { text(name) };
+    // SAFETY: glibc passes its own result and a buffer of this length, for this call alone.
+    let reply = unsafe { Place::new(result, buffer, length) };
+    let answer = || reply.passwd(|room| lookup::user_by_name(Sources::of_this_host(), name, room));
+    // SAFETY: glibc passes the address of this thread's `errno`.
+    unsafe { guarded(errno_place, answer) }
+}
+
+/// Finds a user by id.
+///
+/// # Safety
+/// As glibc calls it: `buffer` has `length` bytes, the rest is writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _nss_cloudid_getpwuid_r(
+    uid: uid_t,
+    result: *mut CPasswd,
+    buffer: *mut c_char,
+    length: size_t,
+    errno_place: *mut c_int,
+) -> c_int {
+    // SAFETY: glibc passes its own result and a buffer of this length, for this call alone.
+    let reply = unsafe { Place::new(result, buffer, length) };
+    let answer = || reply.passwd(|room| lookup::user_by_id(Sources::of_this_host(), uid, room));
+    // SAFETY: glibc passes the address of this thread's `errno`.
+    unsafe { guarded(errno_place, answer) }
+}
+
+/// Finds a group by name.
+///
+/// # Safety
+/// As glibc calls it: `name` is a C string, `buffer` has `length` bytes, the rest is writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _nss_cloudid_getgrnam_r(
+    name: *const c_char,
+    result: *mut CGroup,
+    buffer: *mut c_char,
+    length: size_t,
+    errno_place: *mut c_int,
+) -> c_int {
+    // SAFETY: glibc passes a C string that lives as long as the call.
+    let name = unsafe { text(name) };
+    // SAFETY: glibc passes its own result and a buffer of this length, for this call alone.
+    let reply = unsafe { Place::new(result, buffer, length) };
+    let answer = || reply.group(|room| lookup::group_by_name(Sources::of_this_host(), name, room));
+    // SAFETY: glibc passes the address of this thread's `errno`.
+    unsafe { guarded(errno_place, answer) }
+}
+
+/// Finds a group by id.
+///
+/// # Safety
+/// As glibc calls it: `buffer` has `length` bytes, the rest is writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _nss_cloudid_getgrgid_r(
+    gid: gid_t,
+    result: *mut CGroup,
+    buffer: *mut c_char,
+    length: size_t,
+    errno_place: *mut c_int,
+) -> c_int {
+    // SAFETY: glibc passes its own result and a buffer of this length, for this call alone.
+    let reply = unsafe { Place::new(result, buffer, length) };
+    let answer = || reply.group(|room| lookup::group_by_id(Sources::of_this_host(), gid, room));
+    // SAFETY: glibc passes the address of this thread's `errno`.
+    unsafe { guarded(errno_place, answer) }
+}
+
+/// Begins to list users.
+#[unsafe(no_mangle)]
+pub extern "C" fn _nss_cloudid_setpwent(_stay_open: c_int) -> c_int {
+    USERS.rewind();
+    NssStatus::Success as c_int
+}
+
+/// Ends the listing of users.
+#[unsafe(no_mangle)]
+pub extern "C" fn _nss_cloudid_endpwent() -> c_int {
+    USERS.rewind();
+    NssStatus::Success as c_int
+}
+
+/// The next user.
+///
+/// # Safety
+/// As glibc calls it: `buffer` has `length` bytes, the rest is writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _nss_cloudid_getpwent_r(
+    result: *mut CPasswd,
+    buffer: *mut c_char,
+    length: size_t,
+    errno_place: *mut c_int,
+) -> c_int {
+    // SAFETY: glibc passes its own result and a buffer of this length, for this call alone.
+    let reply = unsafe { Place::new(result, buffer, length) };
+    let answer = || reply.passwd(|room| USERS.next_user(Sources::of_this_host(), room));
+    // SAFETY: glibc passes the address of this thread's `errno`.
+    unsafe { guarded(errno_place, answer) }
+}
+
+/// Begins to list groups.
+#[unsafe(no_mangle)]
+pub extern "C" fn _nss_cloudid_setgrent(_stay_open: c_int) -> c_int {
+    GROUPS.rewind();
+    NssStatus::Success as c_int
+}
+
+/// Ends the listing of groups.
+#[unsafe(no_mangle)]
+pub extern "C" fn _nss_cloudid_endgrent() -> c_int {
+    GROUPS.rewind();
+    NssStatus::Success as c_int
+}
+
+/// The next group.
+///
+/// # Safety
+/// As glibc calls it: `buffer` has `length` bytes, the rest is writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _nss_cloudid_getgrent_r(
+    result: *mut CGroup,
+    buffer: *mut c_char,
+    length: size_t,
+    errno_place: *mut c_int,
+) -> c_int {
+    // SAFETY: glibc passes its own result and a buffer of this length, for this call alone.
+    let reply = unsafe { Place::new(result, buffer, length) };
+    let answer = || reply.group(|room| GROUPS.next_group(Sources::of_this_host(), room));
+    // SAFETY: glibc passes the address of this thread's `errno`.
+    unsafe { guarded(errno_place, answer) }
+}
+
+/// Adds the groups of a user to those that glibc has already; without this function glibc would
+/// read every group there is.
+///
+/// # Safety
+/// As glibc calls it: `name` is a C string, `list` points to an array from malloc with room for
+/// `size` ids of which `used` are set, and all of them may be changed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _nss_cloudid_initgroups_dyn(
+    name: *const c_char,
+    skip: gid_t,
+    used: *mut c_long,
+    size: *mut c_long,
+    list: *mut *mut gid_t,
+    limit: c_long,
+    errno_place: *mut c_int,
+) -> c_int {
+    // SAFETY: glibc passes a C string that lives as long as the call.
+    let name = unsafe { text(name) };
+    let answer = || {
+        let (map, found) = lookup::groups_of_user(Sources::of_this_host(), name)?;
+        // SAFETY: glibc's own array, for this call alone.
+        let mut array = unsafe { GidArray::with_room(used, size, list, found.count()) }?;
+        map.read_group_list(&found, array.added_bytes())?;
+        array.keep(skip, limit);
+        Ok(())
+    };
+    // SAFETY: glibc passes the address of this thread's `errno`.
+    unsafe { guarded(errno_place, answer) }
+}
+
+/// Where glibc wants the answer: its result, and the buffer that the result points into.
+struct Place<'a, T> {
+    result: *mut T,
+    buffer: &'a mut [u8],
+}
+
+impl<T> Place<'_, T> {
+    /// # Safety
+    /// `result` can be written and `buffer` has `length` bytes, both as long as this lives.
+    unsafe fn new(result: *mut T, buffer: *mut c_char, length: size_t) -> Self {
+        let length = length.min(isize::MAX.unsigned_abs());
+        let buffer: &mut [u8] = if buffer.is_null() || length == 0 {
+            &mut []
+        } else {
+            // SAFETY: the caller vouches for the buffer; every byte of C memory is a `u8`.
+            unsafe { std::slice::from_raw_parts_mut(buffer.cast(), length) }
+        };
+        Self { result, buffer }
+    }
+}
+
+impl Place<'_, CPasswd> {
+    fn passwd(
+        self,
+        lookup: impl FnOnce(&mut [u8]) -> Result<UserPlaces, Failure>,
+    ) -> Result<(), Failure> {
+        let places = lookup(self.buffer)?;
+        let base: *mut c_char = self.buffer.as_mut_ptr().cast();
+        let [name, passwd, gecos, dir, shell] = places.starts.map(|start| base.wrapping_add(start));
+        let answer = CPasswd {
+            name,
+            passwd,
+            uid: places.uid,
+            gid: places.gid,
+            gecos,
+            dir,
+            shell,
+        };
+        // SAFETY: who made this place vouched for the result.
+        unsafe { self.result.write(answer) };
+        Ok(())
+    }
+}
+
+impl Place<'_, CGroup> {
+    fn group(
+        self,
+        lookup: impl FnOnce(&mut [u8]) -> Result<GroupPlaces, Failure>,
+    ) -> Result<(), Failure> {
+        let places = lookup(self.buffer)?;
+        let base = self.buffer.as_mut_ptr();
+        let answer = CGroup {
+            name: base.wrapping_add(places.name).cast(),
+            passwd: base.wrapping_add(places.password).cast(),
+            gid: places.gid,
+            members: base.wrapping_add(places.members).cast(),
+        };
+        // SAFETY: who made this place vouched for the result.
+        unsafe { self.result.write(answer) };
+        Ok(())
+    }
+}
+
+/// glibc's array of group ids: those it knows, and room for those that are added.
+struct GidArray<'a> {
+    used: *mut c_long,
+    known: &'a [gid_t],
+    added: &'a mut [gid_t],
+}
+
+impl GidArray<'_> {
+    /// Makes room for so many more ids, set to 0 and not yet counted as used.
+    ///
+    /// # Safety
+    /// `list` points to an array from malloc with room for `size` ids of which `used` are set; all
+    /// three can be written as long as this lives.
+    unsafe fn with_room(
+        used: *mut c_long,
+        size: *mut c_long,
+        list: *mut *mut gid_t,
+        more: usize,
+    ) -> Result<Self, Failure> {
+        // SAFETY: the caller vouches for `used`.
+        let known = unsafe { used.read() };
+        // SAFETY: the caller vouches for `size`.
+        let room = unsafe { size.read() };
+        // SAFETY: the caller vouches for `list`.
+        let mut start = unsafe { list.read() };
+        let (Ok(known), Ok(room)) = (usize::try_from(known), usize::try_from(room)) else {
+            return Err(Failure::Unavailable);
+        };
+        let needed = known.checked_add(more).ok_or(Failure::OutOfMemory)?;
+        if needed > room || start.is_null() {
+            let wanted = needed.max(room.saturating_mul(2));
+            let (bytes, told) = sizes(wanted).ok_or(Failure::OutOfMemory)?;
+            // SAFETY: the array came from malloc, and from here on only the new address is used.
+            start = unsafe { libc::realloc(start.cast(), bytes) }.cast();
+            if start.is_null() {
+                return Err(Failure::OutOfMemory);
+            }
+            // SAFETY: as read above.
+            unsafe { list.write(start) };
+            // SAFETY: as read above.
+            unsafe { size.write(told) };
+        }
+        let tail = start.wrapping_add(known);
+        // SAFETY: the array has room for `known + more` ids.
+        unsafe { tail.write_bytes(0, more) };
+        Ok(Self {
+            used,
+            // SAFETY: glibc has set the first `known` ids.
+            known: unsafe { std::slice::from_raw_parts(start, known) },
+            // SAFETY: set to 0 above, and apart from the known ones.
+            added: unsafe { std::slice::from_raw_parts_mut(tail, more) },
+        })
+    }
+
+    fn added_bytes(&mut self) -> &mut [u8] {
+        let bytes = size_of_val(self.added);
+        // SAFETY: the same memory, of which every byte is a `u8`.
+        unsafe { std::slice::from_raw_parts_mut(self.added.as_mut_ptr().cast(), bytes) }
+    }
+
+    /// Counts in what was added, in little endian, except what glibc knows already.
+    fn keep(self, skip: gid_t, limit: c_long) {
+        let mut kept = 0;
+        for index in 0..self.added.len() {
+            let Some(gid) = self.added.get(index).copied().map(gid_t::from_le) else {
+                break;
+            };
+            if gid != skip
+                && !self.known.contains(&gid)
+                && let Some(place) = self.added.get_mut(kept)
+            {
+                *place = gid;
+                kept += 1;
+            }
+        }
+        let total = c_long::try_from(self.known.len() + kept).unwrap_or(c_long::MAX);
+        let known = c_long::try_from(self.known.len()).unwrap_or(c_long::MAX);
+        let total = if limit > 0 {
+            total.min(limit).max(known)
+        } else {
+            total
+        };
+        // SAFETY: who made this array vouched for `used`.
+        unsafe { self.used.write(total) };
+    }
+}
+
+/// So many ids in bytes, and as the number that glibc keeps.
+fn sizes(ids: usize) -> Option<(size_t, c_long)> {
+    Some((
+        ids.checked_mul(size_of::<gid_t>())?,
+        c_long::try_from(ids).ok()?,
+    ))
+}
+
+/// # Safety
+/// `name` is null or a C string that lives as long as what is returned.
+unsafe fn text<'a>(name: *const c_char) -> &'a [u8] {
+    if name.is_null() {
+        return &[];
+    }
+    // SAFETY: the caller vouches for the string.
+    unsafe { CStr::from_ptr(name) }.to_bytes()
+}
+
+/// Runs one answer and tells glibc how it went.
+///
+/// # Safety
+/// `errno_place` can be written.
+unsafe fn guarded(errno_place: *mut c_int, answer: impl FnOnce() -> Result<(), Failure>) -> c_int {
+    // SAFETY: always the address of this thread's `errno`.
+    let thread_errno = unsafe { libc::__errno_location() };
+    // SAFETY: as above.
+    let before = unsafe { thread_errno.read() };
+    let outcome = catch_unwind(AssertUnwindSafe(answer)).unwrap_or(Err(Failure::Unavailable));
+    let (status, errno) = match outcome {
+        Ok(()) => (NssStatus::Success, before),
+        Err(failure) => failure.for_glibc(),
+    };
+    // SAFETY: as above.
+    unsafe { thread_errno.write(errno) };
+    if status != NssStatus::Success {
+        // SAFETY: the caller vouches for the address.
+        unsafe { errno_place.write(errno) };
+    }
+    status as c_int
+}
