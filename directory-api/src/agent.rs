@@ -178,6 +178,22 @@ pub struct HostEvent {
     pub hash: String,
 }
 
+impl HostEvent {
+    /// What [`HostEvent::hash`] is the SHA-256 of: the hash before it, then the event as JSON with
+    /// an empty hash. Fields of `details` are sorted by name on the host and travel in that order.
+    #[must_use]
+    pub fn hashed_bytes(&self) -> Vec<u8> {
+        let bare = Self {
+            hash: String::new(),
+            ..self.clone()
+        };
+        let mut bytes = self.previous_hash.clone().into_bytes();
+        // A value made of texts, numbers and maps with text keys always encodes.
+        bytes.extend(serde_json::to_vec(&bare).unwrap_or_default());
+        bytes
+    }
+}
+
 /// Up to where the directory has stored a host's events.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventsStored {
