@@ -202,6 +202,20 @@ fn outside_the_hours_the_person_hears_when_it_works_again() {
 }
 
 #[test]
+fn nobody_is_told_to_come_back_when_the_account_has_ended() {
+    let rule = ALLOW.replace(
+        "\"hosts\"",
+        r#""valid_from":"2026-06-03T00:00:00Z","hosts""#,
+    );
+    let mut scene = Scene::new(&[&rule]);
+    let decision = scene.refused(ReasonCode::NoAccessRule, "One begins at 2026-06-03");
+    assert_eq!(decision.until, Some(at("2026-06-03T00:00:00Z")));
+    scene.person.expires_at = Some(at("2026-06-02T00:00:00Z"));
+    let decision = scene.refused(ReasonCode::NoAccessRule, "Ask an admin for access");
+    assert_eq!(decision.until, None);
+}
+
+#[test]
 fn from_the_wrong_place_the_person_hears_which_is_right() {
     let rule = ALLOW.replace(
         "\"hosts\"",
