@@ -24,6 +24,8 @@ pub(crate) struct Checks<'a> {
     names: BTreeSet<String>,
     uids: BTreeSet<u32>,
     gids: BTreeSet<u32>,
+    /// Gids of groups of the directory, which several people may have as their primary one.
+    shared_gids: BTreeSet<u32>,
     dropped: Vec<DroppedRecord>,
 }
 
@@ -35,6 +37,7 @@ impl<'a> Checks<'a> {
             names: BTreeSet::new(),
             uids: BTreeSet::new(),
             gids: BTreeSet::new(),
+            shared_gids: BTreeSet::new(),
             dropped,
         }
     }
@@ -83,12 +86,12 @@ impl<'a> Checks<'a> {
         kept
     }
 
-    /// People whose primary group was left out cannot stay either.
+    /// A primary group is the person's own, or a group of the directory that was not left out.
     pub(crate) fn primary_groups(&mut self, people: &mut Vec<PersonRecord>) {
         let all = std::mem::take(people);
         for person in all {
             let gid = person.gid.get();
-            if self.gids.contains(&gid) {
+            if gid == person.uid.get() || self.shared_gids.contains(&gid) {
                 people.push(person);
             } else {
                 self.report(ChunkKind::People, &person.id, DropReason::NoSuchGroup(gid));
@@ -143,6 +146,7 @@ impl<'a> Checks<'a> {
         self.not_protected(group.name.as_str())?;
         self.free(&group.id, group.name.as_str(), gid)?;
         self.take(&group.id, group.name.as_str(), gid);
+        self.shared_gids.insert(gid);
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! From chunks back to a slice, on the host. Every record is decoded and checked by itself; a bad
 //! one is dropped with a reason and the others apply.
 
-use policy::AccessRule;
+use policy::{AccessRule, UnreadableRule};
 use posix_names::clean_line;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -25,9 +25,8 @@ pub struct ReadSlice {
     pub slice: Slice,
     /// Every record that did not: each is an alarm.
     pub dropped: Vec<DroppedRecord>,
-    /// Ids of access rules that could not be read. Each must deny whomever it might concern;
-    /// an id that could not be read either is empty.
-    pub unreadable_rules: Vec<String>,
+    /// Access rules that could not be read, for the engine: each denies whomever it might concern.
+    pub unreadable_rules: Vec<UnreadableRule>,
 }
 
 /// A record that was left out.
@@ -80,6 +79,7 @@ struct Decoded {
     people: Vec<PersonRecord>,
     groups: Vec<GroupRecord>,
     access_rules: Vec<AccessRule>,
+    unreadable_rules: Vec<UnreadableRule>,
     credentials: Vec<CredentialRecord>,
     dropped: Vec<DroppedRecord>,
 }
@@ -106,7 +106,6 @@ pub fn read_slice(
         };
         decoded.take_chunk(reference.kind, &plain);
     }
-    let unreadable_rules = decoded.unreadable_rules();
     let host = decoded.take_host(&manifest.host)?;
     let mut checks = Checks::new(accepted.limits(), decoded.dropped);
     let host = checks.host(host);
@@ -123,19 +122,23 @@ pub fn read_slice(
             credentials,
         },
         dropped: checks.into_dropped(),
-        unreadable_rules,
+        unreadable_rules: decoded.unreadable_rules,
     })
 }
 
 impl Decoded {
     fn take_chunk(&mut self, kind: ChunkKind, plain: &[u8]) {
         let dropped = &mut self.dropped;
-        match kind {
+        let unreadable = match kind {
             ChunkKind::Host => read_lines(kind, plain, &mut self.hosts, dropped),
             ChunkKind::People => read_lines(kind, plain, &mut self.people, dropped),
             ChunkKind::Groups => read_lines(kind, plain, &mut self.groups, dropped),
             ChunkKind::AccessRules => read_lines(kind, plain, &mut self.access_rules, dropped),
             ChunkKind::Credentials => read_lines(kind, plain, &mut self.credentials, dropped),
+        };
+        if kind == ChunkKind::AccessRules {
+            let remains = unreadable.into_iter().map(remains_of_rule);
+            self.unreadable_rules.extend(remains);
         }
     }
 
@@ -145,43 +148,50 @@ impl Decoded {
             Some(_) | None => Err(DirectoryFault::Malformed("host record").into()),
         }
     }
-
-    fn unreadable_rules(&self) -> Vec<String> {
-        self.dropped
-            .iter()
-            .filter(|record| record.kind == ChunkKind::AccessRules)
-            .map(|record| record.id.clone())
-            .collect()
-    }
 }
 
-fn read_lines<T: DeserializeOwned>(
+/// Decodes every line; those that cannot be read are reported and returned as they are.
+fn read_lines<'a, T: DeserializeOwned>(
     kind: ChunkKind,
-    plain: &[u8],
+    plain: &'a [u8],
     records: &mut Vec<T>,
     dropped: &mut Vec<DroppedRecord>,
-) {
+) -> Vec<&'a [u8]> {
+    let mut unreadable = Vec::new();
     let lines = plain.split(|byte| *byte == b'\n');
     for line in lines.filter(|line| !line.is_empty()) {
-        match read_line(line) {
+        match read_line(kind, line) {
             Ok(record) => records.push(record),
-            Err(reason) => dropped.push(DroppedRecord {
-                kind,
-                id: id_of(line),
-                reason,
-            }),
+            Err(reason) => {
+                unreadable.push(line);
+                dropped.push(DroppedRecord {
+                    kind,
+                    id: id_of(line),
+                    reason,
+                });
+            }
         }
     }
+    unreadable
 }
 
-fn read_line<T: DeserializeOwned>(line: &[u8]) -> Result<T, DropReason> {
+fn read_line<T: DeserializeOwned>(kind: ChunkKind, line: &[u8]) -> Result<T, DropReason> {
     if nesting::depth(line) > NESTING_MAX {
         return Err(DropReason::TooDeep);
     }
     serde_json::from_slice(line).map_err(|problem| {
-        // The text may quote the record: one harmless line of it is kept.
-        DropReason::Unreadable(clean_line(&problem.to_string(), SHOWN_PROBLEM_BYTES))
+        // The text may quote the record: one harmless line of it is kept, of a secret none.
+        let problem = match kind.is_sealed() {
+            true => String::from("not a record of its kind"),
+            false => clean_line(&problem.to_string(), SHOWN_PROBLEM_BYTES),
+        };
+        DropReason::Unreadable(problem)
     })
+}
+
+/// What can still be told of an unreadable rule.
+fn remains_of_rule(line: &[u8]) -> UnreadableRule {
+    read_line(ChunkKind::AccessRules, line).unwrap_or_else(|_| UnreadableRule::illegible())
 }
 
 /// The id of a record that could not be read as a whole, for the report.
