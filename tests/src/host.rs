@@ -16,6 +16,8 @@ use std::time::Duration;
 
 const INIT: &str = include_str!("init.sh");
 const SEARCH_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// A shifted clock is not shared between a program and one it starts as somebody else.
+const NO_SHARED_CLOCK: &str = "FAKETIME_DISABLE_SHM=1";
 /// How long a host may take until sshd answers.
 const BOOT_LIMIT: Duration = Duration::from_secs(20);
 
@@ -198,7 +200,13 @@ impl Host {
             "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd", "env", "-i",
         ]);
         command
-            .args([SEARCH_PATH, "HOME=/root", "TERM=dumb", "LANG=C.UTF-8"])
+            .args([
+                SEARCH_PATH,
+                "HOME=/root",
+                "TERM=dumb",
+                "LANG=C.UTF-8",
+                NO_SHARED_CLOCK,
+            ])
             .args(program);
         command
     }

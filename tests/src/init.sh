@@ -3,6 +3,7 @@
 # Restart=always does. Files in /run/lab steer it: NAME.stopped holds a service down, NAME.crashing
 # kills it again and again; NAME.pid is written here.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export FAKETIME_DISABLE_SHM=1 FAKETIME_DONT_FAKE_MONOTONIC=1
 
 mount -t proc proc /proc
 mount -t tmpfs -o mode=755 tmpfs /run
@@ -18,6 +19,9 @@ mount -t devpts -o newinstance,ptmxmode=666,mode=620,gid=5 devpts /dev/pts
 mount -t tmpfs -o mode=1777 tmpfs /dev/shm
 ln -s pts/ptmx /dev/ptmx
 ln -s /proc/self/fd /dev/fd
+ln -s /proc/self/fd/0 /dev/stdin
+ln -s /proc/self/fd/1 /dev/stdout
+ln -s /proc/self/fd/2 /dev/stderr
 hostname -F /etc/hostname
 : > /run/utmp
 
@@ -60,5 +64,5 @@ needed_program=$libexec/cloudid-helper supervise helper "$identity" "$libexec/cl
 needed_program=$libexec/cloudid-cacher supervise cacher "$identity" $as_cloudid "$libexec/cloudid-cacher" run &
 touch /run/lab/ready
 
-# wait also reaps what lost its parent
-while :; do wait; sleep 1000 & done
+# the supervisors never end; wait also reaps what lost its parent
+wait

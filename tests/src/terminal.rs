@@ -124,6 +124,6 @@ impl Host {
     #[track_caller]
     #[must_use]
     pub fn terminal_of(&self, user: &str, command: &str) -> Terminal {
-        self.terminal(&format!("su - {user} -c '{command}'"))
+        self.terminal(&format!("su - {user} --session-command '{command}'"))
     }
 }

@@ -1,3 +1,56 @@
-//! Skeleton.
+//! The chores of this repository: `cargo xtask demo`, `test`, `bench`, `tidy`. Needs nothing but
+//! the Rust toolchain to start; whatever else a chore needs, it installs, saying so.
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "it talks to whoever typed it"
+)]
 
-fn main() {}
+mod bench;
+mod demo;
+mod prerequisites;
+mod steps;
+mod test;
+mod test_counts;
+mod tidy;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask demo [--stop]                      a directory, an enrolled host, logins, the network cut
+cargo xtask test [--ring 1|2|3] [--filter X]   all checks and tests; a ring alone, or tests named X
+cargo xtask bench                              figures, printed as a table
+cargo xtask tidy                               house rules the compiler does not know";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["demo"] => demo::run(),
+        ["demo", "--stop"] => demo::stop(),
+        ["test", choice @ ..] => match test::Choice::parse(choice) {
+            Ok(choice) => test::run(&choice),
+            Err(wrong) => usage(&wrong),
+        },
+        ["bench"] => bench::run(),
+        ["tidy"] => tidy::run(),
+        ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            ExitCode::SUCCESS
+        }
+        _ => usage(&format!("not understood: {}", words.join(" "))),
+    }
+}
+
+fn usage(wrong: &str) -> ExitCode {
+    eprintln!("{wrong}\n\n{USAGE}");
+    ExitCode::from(2)
+}
+
+/// The folder of the workspace.
+fn workspace() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_owned()
+}
