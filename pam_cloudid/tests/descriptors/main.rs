@@ -1,0 +1,48 @@
+//! Counts what the module leaves behind in a process that has only this one test.
+
+#[cfg(test)]
+#[path = "../it/cacher.rs"]
+#[expect(dead_code, reason = "the other tests use the rest")]
+mod cacher;
+#[cfg(test)]
+#[path = "../it/program.rs"]
+#[expect(dead_code, reason = "the other tests use the rest")]
+mod program;
+
+#[cfg(test)]
+mod tests {
+    use super::cacher::Cacher;
+    use super::program::{AUTHINFO_UNAVAIL, SUCCESS, start};
+
+    /// Open descriptors, by what they are.
+    fn open() -> Vec<String> {
+        let entries = std::fs::read_dir("/proc/self/fd").unwrap();
+        let targets = entries.map(|entry| std::fs::read_link(entry.unwrap().path()));
+        let mut names: Vec<_> = targets
+            .filter_map(Result::ok)
+            .map(|target| target.display().to_string())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn pam_08_no_descriptor_is_left_behind() {
+        let cacher = Cacher::with_password(b"x");
+        let login = |options: &str, code| {
+            let mut login = start("alice", options);
+            assert_eq!(login.types(&[b"x"]).authenticate(), code);
+            login.account();
+            login.open_session();
+        };
+        // libc keeps what it opens for the system log and for its own lookups.
+        login(&cacher.option(), SUCCESS);
+        login("socket=/nonexistent/pam.sock", AUTHINFO_UNAVAIL);
+        let before = open();
+        for _ in 0..20 {
+            login(&cacher.option(), SUCCESS);
+            login("socket=/nonexistent/pam.sock", AUTHINFO_UNAVAIL);
+        }
+        assert_eq!(open().len(), before.len(), "{before:?} became {:?}", open());
+    }
+}
