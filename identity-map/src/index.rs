@@ -7,11 +7,12 @@ use crate::layout::{BUCKET_BYTES, SLOTS_PER_BUCKET, SPILL_BUCKETS, SectionKind, 
 
 /// Entries per first-choice bucket on average: few enough that one bucket nearly always decides.
 const ENTRIES_PER_BUCKET: usize = 4;
+const SLOTS: usize = SLOTS_PER_BUCKET as usize;
 
 #[derive(Clone, Copy, Default)]
 struct Bucket {
     used: usize,
-    slots: [(u32, u32); SLOTS_PER_BUCKET],
+    slots: [(u32, u32); SLOTS],
 }
 
 /// The bytes of an index, or `None` when too much spills over under this seed.
@@ -30,9 +31,7 @@ pub(crate) fn build<Key: AsRef<[u8]>>(
             .iter_mut()
             .skip(first)
             .take(1 + usize::try_from(SPILL_BUCKETS).ok()?);
-        let bucket = reachable
-            .into_iter()
-            .find(|bucket| bucket.used < SLOTS_PER_BUCKET)?;
+        let bucket = reachable.into_iter().find(|bucket| bucket.used < SLOTS)?;
         *bucket.slots.get_mut(bucket.used)? = (probe.tag, *place);
         bucket.used += 1;
     }
@@ -45,7 +44,7 @@ pub(crate) fn build<Key: AsRef<[u8]>>(
 
 /// The bytes of a list in the order it has: seven entries to a bucket.
 pub(crate) fn in_order(kind: SectionKind, entries: &[(u32, u32)]) -> Vec<u8> {
-    let buckets = (0_u64..).zip(entries.chunks(SLOTS_PER_BUCKET));
+    let buckets = (0_u64..).zip(entries.chunks(SLOTS));
     buckets
         .flat_map(|(number, entries)| bucket_bytes(kind, number, entries))
         .collect()

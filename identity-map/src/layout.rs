@@ -39,7 +39,7 @@ const SECTIONS_AT: usize = 128;
 
 pub(crate) const RECORD_ALIGN: usize = 8;
 pub(crate) const BUCKET_BYTES: usize = 64;
-pub(crate) const SLOTS_PER_BUCKET: usize = 7;
+pub(crate) const SLOTS_PER_BUCKET: u8 = 7;
 /// Buckets behind the last one that a hash can name, for what spills over.
 pub(crate) const SPILL_BUCKETS: u64 = 8;
 

@@ -74,7 +74,7 @@ impl<B: Bytes> Map<B> {
     }
 
     fn entry(&self, order: SectionKind, index: u32) -> Result<(u32, u32), ReadError> {
-        let slots = SLOTS_PER_BUCKET as u32;
+        let slots = u32::from(SLOTS_PER_BUCKET);
         let bucket = self.bucket(order, u64::from(index / slots))?;
         let at = 8 + 8 * (index % slots) as usize;
         Ok((u32_at(&bucket, at), u32_at(&bucket, at + 4)))
