@@ -7,7 +7,7 @@ use crate::command::{OrFail, fail, run};
 use crate::faults::Disk;
 use crate::host::Host;
 use crate::leftovers;
-use crate::network::Network;
+use crate::network::{Cable, Network};
 use std::cell::Cell;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -119,6 +119,15 @@ impl Lab {
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// A cable for something that is neither a host nor a client.
+    pub(crate) fn attach(&self, name: &str) -> Cable {
+        self.network.attach(name, self.next_number())
+    }
+
+    pub(crate) fn lives_with_this_process(&self) -> bool {
+        self.lives_with_this_process
     }
 
     fn next_number(&self) -> u8 {

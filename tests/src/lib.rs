@@ -22,6 +22,7 @@
 mod base_root;
 mod client;
 mod command;
+mod directory;
 mod faults;
 mod host;
 mod lab;
@@ -35,6 +36,7 @@ mod wait;
 pub use base_root::prepare_base_root;
 pub use client::{Client, Login, Ssh};
 pub use command::{Outcome, fail};
+pub use directory::{DIRECTORY_PORT, Directory};
 pub use faults::Disk;
 pub use host::Host;
 pub use lab::{LOCAL_PASSWORD, LOCAL_USER, Lab, ROOT_PASSWORD};

@@ -106,6 +106,13 @@ impl Host {
             .stdout
     }
 
+    /// What all services of cloudid and sshd wrote last: for the message of a failed test.
+    #[must_use]
+    pub fn logs(&self) -> String {
+        self.run("tail -n 30 /var/log/cacher.log /var/log/helper.log /var/log/sshd.log 2>&1")
+            .stdout
+    }
+
     fn signal(&self, service: Service, signal: &str) {
         self.run(&format!(
             "kill -{signal} $(cat /run/lab/{}.pid)",

@@ -178,7 +178,7 @@ fn a_clock_is_shifted_for_setuid_programs_too() {
     let host = lab.host("web-1");
     host.shift_clock("-10y");
     assert_ne!(host.ok("date +%Y"), this_year());
-    assert_ne!(host.ok("su local -c 'date +%Y'"), this_year());
+    assert_ne!(host.ok("su - local -c 'date +%Y'"), this_year());
     host.real_clock();
     assert_eq!(host.ok("date +%Y"), this_year());
 }

@@ -1,0 +1,323 @@
+//! A directory server on the network of the lab, with its administrator: what a test wants to be
+//! true (a person, a rule, an enrolled host) is made with the real `cloudid` command.
+
+use crate::client::Client;
+use crate::command::{OrFail, Outcome, fail, finish, run};
+use crate::host::Host;
+use crate::lab::Lab;
+use crate::network::Cable;
+use crate::programs::built;
+use crate::wait::eventually;
+use std::cell::RefCell;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// The port the directory listens on.
+pub const DIRECTORY_PORT: u16 = 8443;
+/// The project every host of a test joins.
+const PROJECT: &str = "demo";
+const ADMINISTRATOR: &str = "admin";
+const ADMINISTRATOR_PASSWORD: &str = "first administrator of the lab";
+/// How long a change may take to reach a host before a test gives up.
+const ARRIVAL_LIMIT: Duration = Duration::from_secs(20);
+
+/// A running directory.
+#[derive(Debug)]
+pub struct Directory {
+    folder: PathBuf,
+    cable: Cable,
+    dies_with_us: bool,
+    running: RefCell<Option<Child>>,
+}
+
+impl Lab {
+    /// A new directory that serves, with a signed-in administrator and one project.
+    #[must_use]
+    #[track_caller]
+    pub fn directory(&self) -> Directory {
+        let directory = Directory {
+            folder: self.folder().join("directory"),
+            cable: self.attach("directory"),
+            dies_with_us: self.lives_with_this_process(),
+            running: RefCell::new(None),
+        };
+        directory.initialise();
+        directory.start();
+        directory.sign_in();
+        directory.ok(&["project", "add", PROJECT]);
+        directory
+    }
+}
+
+impl Directory {
+    /// Its address for hosts and people.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("https://{}:{DIRECTORY_PORT}", self.cable.address)
+    }
+
+    #[track_caller]
+    fn initialise(&self) {
+        fs::create_dir_all(self.folder.join("admin")).or_fail("make the folder of the directory");
+        fs::write(self.config(), self.settings()).or_fail("write the settings of the directory");
+        let passphrase = self.file("root-passphrase", "correct horse battery staple");
+        let secret = self.folder.join("bootstrap-secret").display().to_string();
+        let root = self.folder.join("root.key").display().to_string();
+        let made = finish(
+            self.program("cloudid-directory")
+                .arg("--config")
+                .arg(self.config())
+                .args([
+                    "init",
+                    "--organisation",
+                    "Example",
+                    "--public-url",
+                    &self.url(),
+                    "--bootstrap-secret-file",
+                    &secret,
+                    "--root-key-file",
+                    &root,
+                    "--root-passphrase-file",
+                    &passphrase,
+                ]),
+        );
+        if !made.succeeded() {
+            fail(&format!("the directory could not be made: {made:?}"));
+        }
+    }
+
+    fn settings(&self) -> String {
+        let folder = self.folder.display();
+        let address = self.cable.address;
+        format!(
+            "[server]\nlisten = \"{address}:{DIRECTORY_PORT}\"\npublic_url = \"{url}\"\n\
+             tls_cert = \"{folder}/tls.crt\"\ntls_key = \"{folder}/tls.key\"\n\
+             [storage]\nurl = \"sqlite:{folder}/cloudid.db\"\n\
+             [keys]\nroot_chain = \"{folder}/root-chain\"\nsigning_key = \"{folder}/signing.key\"\n\
+             ca_cert = \"{folder}/ca.crt\"\nca_key = \"{folder}/ca.key\"\n\
+             [password]\nargon2_memory_kib = 19456\nargon2_passes = 2\n\
+             [limits]\nlogin_per_minute_ip = 1000\nlogin_per_minute_user = 1000\n",
+            url = self.url(),
+        )
+    }
+
+    /// Starts serving and waits until it answers.
+    #[track_caller]
+    pub fn start(&self) {
+        let log = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.folder.join("log"));
+        let log = log.or_fail("open the log of the directory");
+        let errors = log.try_clone().or_fail("share the log of the directory");
+        let mut command = Command::new("setpriv");
+        command
+            .args(self.dies_with_us.then_some("--pdeathsig=KILL"))
+            .args(["--", "nsenter"]);
+        command.arg(format!("--net=/run/netns/{}", self.cable.namespace));
+        command
+            .arg(built("cloudid-directory"))
+            .arg("--config")
+            .arg(self.config())
+            .arg("serve");
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(errors)
+            .spawn();
+        let child = child.or_fail("start the directory");
+        let lab = self.folder.parent().or_fail("find the folder of the lab");
+        fs::write(lab.join("directory.pid"), child.id().to_string()).or_fail("note the directory");
+        *self.running.borrow_mut() = Some(child);
+        if !eventually(ARRIVAL_LIMIT, || self.answers()) {
+            fail(&format!("the directory does not serve\n{}", self.log()));
+        }
+    }
+
+    fn answers(&self) -> bool {
+        let look = format!("exec 3<> /dev/tcp/{}/{DIRECTORY_PORT}", self.cable.address);
+        finish(self.on_its_network("bash").args(["-c", &look])).succeeded()
+    }
+
+    /// Kills it without warning.
+    pub fn kill(&self) {
+        if let Some(mut child) = self.running.borrow_mut().take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Hangs it: connections are accepted by the kernel and never answered.
+    #[track_caller]
+    pub fn hang(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it go on.
+    #[track_caller]
+    pub fn unhang(&self) {
+        self.signal("-CONT");
+    }
+
+    #[track_caller]
+    fn signal(&self, signal: &str) {
+        let id = self
+            .running
+            .borrow()
+            .as_ref()
+            .map(Child::id)
+            .or_fail("find the directory");
+        run("kill", &[signal, &id.to_string()]);
+    }
+
+    /// What it logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+
+    #[track_caller]
+    fn sign_in(&self) {
+        let password = self.file("admin-password", ADMINISTRATOR_PASSWORD);
+        let secret = self.folder.join("bootstrap-secret").display().to_string();
+        let authority = self.folder.join("ca.crt").display().to_string();
+        self.ok(&[
+            "login",
+            "--url",
+            &self.url(),
+            "--ca-file",
+            &authority,
+            "--username",
+            ADMINISTRATOR,
+            "--bootstrap-secret-file",
+            &secret,
+            "--password-file",
+            &password,
+        ]);
+    }
+
+    /// Runs `cloudid` as the administrator, without judging the answer.
+    #[track_caller]
+    pub fn cloudid(&self, arguments: &[&str]) -> Outcome {
+        finish(self.program("cloudid").args(arguments))
+    }
+
+    /// Runs `cloudid` as the administrator; it must succeed. Answers what it printed.
+    #[track_caller]
+    pub fn ok(&self, arguments: &[&str]) -> String {
+        self.cloudid(arguments).text()
+    }
+
+    /// An active person with a password, in groups that exist.
+    #[track_caller]
+    pub fn add_person(&self, name: &str, password: &str, groups: &[&str]) {
+        let file = self.file(&format!("password-of-{name}"), password);
+        let mut arguments = vec!["user", "add", name, "--active", "--password-file", &file];
+        arguments.extend(groups.iter().flat_map(|group| ["--group", group]));
+        self.ok(&arguments);
+    }
+
+    /// The public half of a key becomes one of the person's.
+    #[track_caller]
+    pub fn add_key(&self, person: &str, key: &Path) {
+        let file = self.file("key.pub", &Client::public_key(key));
+        self.ok(&["keys", "add", "--user", person, &file]);
+    }
+
+    /// A group, and a rule that lets it log in to the hosts a selector names.
+    #[track_caller]
+    pub fn add_group_with_access(&self, group: &str, hosts: &str) {
+        self.ok(&["group", "add", group]);
+        let rule = format!("{group}-logs-in");
+        self.ok(&[
+            "rule", "access", "add", &rule, "--group", group, "--on", hosts,
+        ]);
+    }
+
+    /// Installs cloudid on a host and enrols it with these tags.
+    #[track_caller]
+    pub fn enrol(&self, host: &Host, tags: &[&str]) {
+        host.install();
+        host.write("/root/token", &self.new_token(host.name(), tags));
+        host.ok("chmod 600 /root/token");
+        let enrolled = host.run(&format!(
+            "cloudid enroll {} --token-file /root/token --yes",
+            self.url()
+        ));
+        if !enrolled.succeeded() {
+            fail(&format!(
+                "{} could not be enrolled: {enrolled:?}\n{}",
+                host.name(),
+                host.logs()
+            ));
+        }
+    }
+
+    /// A single-use enrolment token.
+    #[track_caller]
+    #[must_use]
+    pub fn new_token(&self, name: &str, tags: &[&str]) -> String {
+        let file = self.folder.join(format!("token-{name}"));
+        let _ = fs::remove_file(&file);
+        let path = file.display().to_string();
+        let mut arguments = vec!["token", "add", "--project", PROJECT, "--secret-to", &path];
+        arguments.extend(tags.iter().flat_map(|tag| ["--tag", tag]));
+        self.ok(&arguments);
+        fs::read_to_string(&file).or_fail("read an enrolment token")
+    }
+
+    fn program(&self, name: &str) -> Command {
+        let mut command = self.on_its_network("timeout");
+        command.args(["--kill-after=1", "60"]).arg(built(name));
+        command
+    }
+
+    fn on_its_network(&self, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net=/run/netns/{}", self.cable.namespace));
+        command.args(["env", "-i", "PATH=/usr/bin:/bin", "TERM=dumb"]);
+        command
+            .arg(format!("HOME={}", self.folder.join("admin").display()))
+            .arg(program);
+        command.stdin(Stdio::null());
+        command
+    }
+
+    fn config(&self) -> PathBuf {
+        self.folder.join("directory.toml")
+    }
+
+    /// A file for an option that reads a secret.
+    #[track_caller]
+    fn file(&self, name: &str, content: &str) -> String {
+        let path = self.folder.join(name);
+        fs::write(&path, content).or_fail("write a file for the directory");
+        run("chmod", &["600", &path.display().to_string()]);
+        path.display().to_string()
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        if self.dies_with_us {
+            self.kill();
+        }
+    }
+}
+
+impl Host {
+    /// Waits until a command succeeds on this host, as long as news from the directory may take.
+    #[track_caller]
+    pub fn until(&self, command: &str) {
+        if !eventually(ARRIVAL_LIMIT, || self.run(command).succeeded()) {
+            let last = self.run(command);
+            fail(&format!(
+                "{}: this never came true: {last:?}\n{}",
+                self.name(),
+                self.logs()
+            ));
+        }
+    }
+}
