@@ -59,8 +59,7 @@ impl Cacher {
                     Reply::Done(Outcome::Allowed)
                 }
                 Request::Answer(_) => Reply::Done(Outcome::WrongAnswer),
-                Request::Account(_) => Reply::Done(Outcome::Allowed),
-                other => panic!("did not expect {other:?}"),
+                _ => Reply::Done(Outcome::Allowed),
             }])
         })
     }

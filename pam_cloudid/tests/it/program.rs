@@ -221,7 +221,9 @@ extern "C" fn converse(
     // SAFETY: libpam hands back the data of the conversation.
     let person = unsafe { &mut *data.cast::<Person>() };
     // SAFETY: one message was announced.
-    let message = unsafe { &**messages };
+    let first = unsafe { *messages };
+    // SAFETY: libpam's module side keeps it until this function returns.
+    let message = unsafe { &*first };
     // SAFETY: its text is a C string.
     let text = unsafe { CStr::from_ptr(message.text) };
     let text = text.to_str().unwrap().to_owned();
