@@ -1,0 +1,157 @@
+//! `init`: makes a new directory, once. Never overwrites anything.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use clap::Args;
+use sha2::{Digest, Sha256};
+
+use super::{CommandError, Outside, read_text, say};
+use crate::config::Config;
+use crate::id::Kind;
+use crate::store::{self, Organisation};
+use crate::tls::Authority;
+
+const SECRET_BYTES: usize = 32;
+
+#[derive(Args)]
+pub(super) struct Init {
+    /// Name of the organisation.
+    #[arg(long, value_name = "NAME")]
+    organisation: String,
+    /// https://HOST[:PORT] as hosts and people reach this server; default: the settings' public_url.
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+    /// Further names or addresses for the server's certificate.
+    #[arg(long = "name", value_name = "NAME")]
+    names: Vec<String>,
+    /// Where the one-time secret for the first administrator is written (mode 0600).
+    #[arg(long, value_name = "FILE")]
+    bootstrap_secret_file: PathBuf,
+}
+
+impl Init {
+    pub(super) async fn run(self, outside: &Outside, config: Config) -> Result<(), CommandError> {
+        let now = outside.clock.now();
+        let public_url = self.public_url(&config)?;
+        let random = &outside.random;
+        let organisation = Organisation {
+            id: Kind::Organisation
+                .new_id(now, random)
+                .map_err(no_randomness)?,
+            name: self.organisation.clone(),
+            public_url,
+        };
+        for path in [&config.database, &self.bootstrap_secret_file] {
+            refuse_existing(path)?;
+        }
+        self.certificates(outside, &config, &organisation)?;
+        let secret: [u8; SECRET_BYTES] = random.bytes().map_err(no_randomness)?;
+        let secret = URL_SAFE_NO_PAD.encode(secret);
+        let store = store::create(&config.database).await?;
+        let mut tx = store.write().await?;
+        organisation
+            .insert(&mut tx, &bootstrap_hash(&secret), now.as_millisecond())
+            .await?;
+        tx.commit().await?;
+        store.close().await;
+        write_secret(&self.bootstrap_secret_file, &secret)?;
+        say(&format!(
+            "The directory of {} is made. Start it with `cloudid-directory serve`, then make the \
+             first administrator with the one-time secret in {}.",
+            organisation.name,
+            self.bootstrap_secret_file.display()
+        ));
+        Ok(())
+    }
+
+    fn public_url(&self, config: &Config) -> Result<String, CommandError> {
+        let url = self
+            .public_url
+            .clone()
+            .unwrap_or_else(|| config.server.public_url.clone());
+        if host_of(&url).is_some() {
+            return Ok(url);
+        }
+        Err(CommandError::Operator(format!(
+            "public_url \"{}\" must be https://HOST[:PORT]; give --public-url or set server.public_url",
+            url.escape_default()
+        )))
+    }
+
+    /// Makes the CA, and the server's certificate unless the operator has put one there.
+    fn certificates(
+        &self,
+        outside: &Outside,
+        config: &Config,
+        organisation: &Organisation,
+    ) -> Result<(), CommandError> {
+        let now = outside.clock.now();
+        refuse_existing(&config.keys.ca_key)?;
+        let (authority, key_pem) = Authority::create(&organisation.name, now)?;
+        if config.server.tls_cert.exists() && config.server.tls_key.exists() {
+            read_text(&config.server.tls_cert)?;
+        } else {
+            let mut names: Vec<String> = host_of(&organisation.public_url).into_iter().collect();
+            names.extend(self.names.iter().cloned());
+            let issued = authority.issue_server(&names, (now, &outside.random))?;
+            write_new(&config.server.tls_cert, &issued.chain_pem, 0o644)?;
+            write_secret(&config.server.tls_key, &issued.key_pem)?;
+        }
+        write_new(&config.keys.ca_cert, authority.certificate_pem(), 0o644)?;
+        write_secret(&config.keys.ca_key, &key_pem)
+    }
+}
+
+/// How the bootstrap secret is kept: it has 256 random bits, so a plain hash is enough.
+#[must_use]
+pub(crate) fn bootstrap_hash(secret: &str) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(secret.trim()))
+}
+
+/// The host of `https://HOST[:PORT]`, an IPv6 address without its brackets.
+fn host_of(url: &str) -> Option<String> {
+    let authority = url.strip_prefix("https://")?;
+    let host = match authority.strip_prefix('[') {
+        Some(rest) => rest.split_once(']')?.0,
+        None => authority.split(':').next()?,
+    };
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':');
+    (!host.is_empty() && host.bytes().all(plain) && !authority.contains('/'))
+        .then(|| host.to_owned())
+}
+
+fn refuse_existing(path: &Path) -> Result<(), CommandError> {
+    if path.exists() {
+        let text = format!("{} exists already; init never overwrites", path.display());
+        return Err(CommandError::Operator(text));
+    }
+    Ok(())
+}
+
+fn write_secret(path: &Path, text: &str) -> Result<(), CommandError> {
+    write_new(path, text, 0o600)
+}
+
+fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), CommandError> {
+    let failed = |error| CommandError::File(path.to_owned(), error);
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(failed)?;
+    }
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)
+        .map_err(failed)?;
+    file.write_all(text.as_bytes()).map_err(failed)?;
+    file.sync_all().map_err(failed)
+}
+
+fn no_randomness(error: crate::clock::NoRandomness) -> CommandError {
+    CommandError::Operator(error.to_string())
+}

@@ -1,0 +1,72 @@
+//! `serve`: opens the database, or says why not, and answers until it is told to stop.
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::{CommandError, Outside, read_text};
+use crate::config::Config;
+use crate::state::AppState;
+use crate::tls::{self, Authority};
+use crate::{http, store};
+
+pub(super) async fn run(outside: Outside, config: Config) -> Result<(), CommandError> {
+    start_log();
+    let (store, mut organisation) = store::open(&config.database).await?;
+    if !config.server.public_url.is_empty() {
+        organisation
+            .public_url
+            .clone_from(&config.server.public_url);
+    }
+    let chain_pem = read_text(&config.server.tls_cert)?;
+    let authority = Authority::load(
+        &read_text(&config.keys.ca_cert)?,
+        &read_text(&config.keys.ca_key)?,
+        &chain_pem,
+    )?;
+    let key_pem = read_text(&config.server.tls_key)?;
+    let acceptor = tls::acceptor(&chain_pem, &key_pem, authority.certificate())?;
+    let address = config.server.listen;
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|error| CommandError::Bind(address, error))?;
+    let state = AppState::new(
+        store.clone(),
+        organisation,
+        config,
+        authority,
+        (outside.clock, outside.random),
+    );
+    let (stop, stopping) = watch::channel(false);
+    tokio::spawn(async move {
+        told_to_stop().await;
+        let _ = stop.send(true);
+    });
+    tracing::info!(%address, "serving");
+    let served = tls::serve(listener, acceptor, http::router(state), stopping).await;
+    store.close().await;
+    served.map_err(|error| CommandError::Bind(address, error))
+}
+
+async fn told_to_stop() {
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+        }
+        Err(_) => {
+            let _ = tokio::signal::ctrl_c().await;
+        }
+    }
+    tracing::info!("stopping");
+}
+
+fn start_log() {
+    let _ = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::INFO)
+        .with_ansi(false)
+        .with_writer(std::io::stderr)
+        .try_init();
+}

@@ -1,0 +1,14 @@
+//! `cloudid-directory`: the organisation's people, hosts and rules over REST; one signed bundle for
+//! every host; an audit chain. Runs nothing on hosts: there is no verb for a command, a script, a
+//! file or an update.
+#![forbid(unsafe_code)]
+
+pub mod clock;
+pub mod commands;
+pub mod config;
+pub mod dirty;
+pub mod http;
+pub mod id;
+pub mod state;
+pub mod store;
+pub mod tls;

@@ -1,0 +1,59 @@
+//! What every request needs: the store, the organisation, the time, and the ways to those who wait.
+
+use std::sync::Arc;
+
+use tokio::sync::broadcast;
+
+use crate::clock::{Clock, Random};
+use crate::config::Config;
+use crate::dirty::Dirty;
+use crate::store::{Organisation, Store};
+use crate::tls::Authority;
+
+/// Fast-lane messages that a slow stream may fall behind before it must start anew.
+const FAST_LANE_BACKLOG: usize = 1024;
+
+/// Shared by all requests; cheap to clone.
+#[derive(Clone)]
+pub struct AppState {
+    /// The database.
+    pub store: Store,
+    /// Whose directory this is.
+    pub organisation: Arc<Organisation>,
+    /// The settings.
+    pub config: Arc<Config>,
+    /// Issues the hosts' certificates.
+    pub authority: Arc<Authority>,
+    /// Tells the publisher what has changed.
+    pub dirty: Dirty,
+    /// Signed fast-lane messages (sequence, bytes) on their way to all open streams.
+    pub fast_lane: broadcast::Sender<(u64, Arc<[u8]>)>,
+    /// The time.
+    pub clock: Clock,
+    /// Random numbers.
+    pub random: Random,
+}
+
+impl AppState {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        organisation: Organisation,
+        config: Config,
+        authority: Authority,
+        (clock, random): (Clock, Random),
+    ) -> Self {
+        let (fast_lane, _) = broadcast::channel(FAST_LANE_BACKLOG);
+        Self {
+            store,
+            organisation: Arc::new(organisation),
+            config: Arc::new(config),
+            authority: Arc::new(authority),
+            dirty: Dirty::default(),
+            fast_lane,
+            clock,
+            random,
+        }
+    }
+}
