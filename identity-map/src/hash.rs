@@ -5,8 +5,12 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::layout::{BUCKET_BYTES, SPILL_BUCKETS, Section, SectionKind};
 
-/// Sum of some bytes under a seed.
+/// Sum of some bytes under a seed. A fuzzer cannot guess sums: builds for it have none, so that it
+/// gets behind them.
 pub(crate) fn checksum(bytes: &[u8], seed: u64) -> u64 {
+    if cfg!(fuzzing) {
+        return 0;
+    }
     xxh3_64_with_seed(bytes, seed)
 }
 

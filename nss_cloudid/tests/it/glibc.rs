@@ -1,5 +1,7 @@
 //! Through glibc's own programs.
 
+use identity_map::MapContent;
+
 use crate::host::Host;
 use crate::people::{content, group, group_lines, passwd_lines, three, user};
 
@@ -49,4 +51,62 @@ fn nobody_is_listed_unless_the_map_says_so() {
     assert!(!host.says(&["getent", "passwd"]).contains("alice"));
     assert!(!host.says(&["getent", "group"]).contains("dev"));
     assert!(host.says(&["getent", "passwd", "alice"]).contains("alice"));
+}
+
+/// The same data in `files` and in cloudid: every program must print the same. One difference is
+/// meant: an id of the directory's ranges that nobody has is *cannot tell* while no cacher runs.
+#[test]
+fn nss_24_files_and_cloudid_give_the_same_answers() {
+    let (files, cloudid) = (Host::new(), Host::new());
+    let people = many();
+    files.names_from("files");
+    files.local(&passwd_lines(&people), &group_lines(&people));
+    cloudid.publish(&people);
+    let script = r#"
+        for name in person0 person1 person17 person99 person100 mallory 70000 70099 '' 'a b' \
+            root nobody 0 65534 4294967295 4294967296 18446744073709551616 -1 0x0 ' 0'; do
+            echo "== $name"
+            getent passwd "$name"; echo $?
+            getent group "$name"; echo $?
+            getent initgroups "$name"; echo $?
+            id "$name" 2>&1; echo $?
+            id -Gn "$name" 2>&1; echo $?
+        done
+        for group in team0 team1 team9 whole empty nogroup 90000 90005 90010 90011 999; do
+            echo "== $group"
+            getent group "$group"; echo $?
+        done
+        getent passwd; getent group
+    "#;
+    let said = [&files, &cloudid].map(|host| host.says(&["sh", "-c", script]));
+    let [files, cloudid] = said.each_ref().map(|said| said.lines().collect::<Vec<_>>());
+    assert!(files.len() > 250, "{} lines", files.len());
+    for (files, cloudid) in files.iter().zip(&cloudid) {
+        assert_eq!(files, cloudid);
+    }
+    assert_eq!(files.len(), cloudid.len());
+}
+
+/// A hundred people in up to ten groups, everybody in one, and an empty one.
+fn many() -> MapContent {
+    let names: Vec<String> = (0..100).map(|n| format!("person{n}")).collect();
+    let teams_of = |n: u32| (0..n % 11).map(|team| 90_000 + team).collect::<Vec<u32>>();
+    let mut users = Vec::new();
+    let mut members = vec![Vec::new(); 10];
+    for (n, name) in (0..).zip(&names) {
+        let mut groups = teams_of(n);
+        for gid in &groups {
+            members[(gid - 90_000) as usize].push(name.as_str());
+        }
+        groups.push(90_010);
+        users.push(user(name, 70_000 + n, &groups));
+    }
+    let mut groups: Vec<_> = (0..)
+        .zip(&members)
+        .map(|(team, members)| group(&format!("team{team}"), 90_000 + team, members))
+        .collect();
+    let everybody: Vec<&str> = names.iter().map(String::as_str).collect();
+    groups.push(group("whole", 90_010, &everybody));
+    groups.push(group("empty", 90_011, &[]));
+    content(users, groups)
 }

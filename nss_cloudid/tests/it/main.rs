@@ -1,7 +1,21 @@
 //! Tests of the module: through glibc's own programs, and of what glibc calls, each in a mount
 //! namespace with its own `/run` and `/etc`. The machine itself is never touched. Needs root.
 
+#[cfg(test)]
+mod buffers;
+#[cfg(test)]
 mod ffi;
+#[cfg(test)]
 mod glibc;
+#[cfg(test)]
+mod group_lists;
+#[cfg(test)]
 mod host;
+#[cfg(test)]
+mod module;
+#[cfg(test)]
+mod owners;
+#[cfg(test)]
 mod people;
+#[cfg(test)]
+mod untrusted;

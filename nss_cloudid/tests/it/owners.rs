@@ -1,0 +1,169 @@
+//! Ids of the directory's ranges that the map lacks: the cacher is asked, and whatever is not a
+//! clear answer in time is *cannot tell*.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixListener;
+use std::time::{Duration, Instant};
+
+use local_protocol::{HEADER_BYTES, IdQuestion, Owner, Reply, Request};
+use local_protocol::{body_length, decode, encode};
+
+use crate::ffi::{Guarded, Key, NOT_FOUND, SUCCESS, TRY_AGAIN, UNAVAILABLE, group, on, user};
+use crate::host::Host;
+use crate::people::{ALICE, three};
+
+const STRANGER: u32 = 80_000;
+
+/// Answers one question on the host's socket while the work runs; tells what was asked.
+fn answering<T: Send>(
+    host: &Host,
+    reply: Option<Reply>,
+    work: impl FnOnce() -> T + Send,
+) -> (T, Request) {
+    let listener = UnixListener::bind(host.socket()).unwrap();
+    std::thread::scope(|scope| {
+        let cacher = scope.spawn(|| {
+            let (mut peer, _) = listener.accept().unwrap();
+            let mut header = [0; HEADER_BYTES];
+            peer.read_exact(&mut header).unwrap();
+            let mut body = vec![0; body_length(header).unwrap()];
+            peer.read_exact(&mut body).unwrap();
+            match reply {
+                Some(reply) => peer.write_all(&encode(&reply).unwrap()).unwrap(),
+                None => assert_eq!(peer.read(&mut header).unwrap_or(0), 0, "asked again"),
+            }
+            decode(&body).unwrap()
+        });
+        let result = on(host, work);
+        (result, cacher.join().unwrap())
+    })
+}
+
+fn owner(name: &str, uid: u32, gid: u32) -> Option<Reply> {
+    let name = name.to_owned();
+    Some(Reply::Owner(Owner::User { name, uid, gid }))
+}
+
+fn owning_group(name: &str, gid: u32) -> Option<Reply> {
+    let name = name.to_owned();
+    Some(Reply::Owner(Owner::Group { name, gid }))
+}
+
+#[test]
+fn the_owner_of_a_file_without_rights_here_has_a_name() {
+    let host = Host::knowing(&three());
+    let ask = || user(&Guarded::new(), Key::Id(STRANGER), 1024);
+    let (said, asked) = answering(&host, owner("zoe", STRANGER, STRANGER), ask);
+    assert_eq!(asked, Request::OwnerOfId(IdQuestion::User(STRANGER)));
+    assert_eq!(said.status, SUCCESS);
+    let line = "zoe:x:80000:80000::/home/zoe:/usr/sbin/nologin";
+    assert_eq!(said.entry.unwrap().line, line);
+}
+
+#[test]
+fn a_group_that_does_not_appear_here_has_a_name_and_no_members() {
+    let host = Host::knowing(&three());
+    let ask = || group(&Guarded::new(), Key::Id(STRANGER), 1024);
+    let (said, asked) = answering(&host, owning_group("artists", STRANGER), ask);
+    assert_eq!(asked, Request::OwnerOfId(IdQuestion::Group(STRANGER)));
+    let entry = said.entry.unwrap();
+    assert_eq!(
+        (entry.name.as_str(), entry.gid, entry.members.len()),
+        ("artists", STRANGER, 0)
+    );
+}
+
+#[test]
+fn a_small_buffer_for_an_owner_is_erange() {
+    let host = Host::knowing(&three());
+    let ask = || user(&Guarded::new(), Key::Id(STRANGER), 20);
+    let (said, _) = answering(&host, owner("zoe", STRANGER, STRANGER), ask);
+    assert_eq!((said.status, said.errno), (TRY_AGAIN, libc::ERANGE));
+}
+
+#[test]
+fn only_a_clear_word_of_the_cacher_is_not_found() {
+    let host = Host::knowing(&three());
+    let ask = || user(&Guarded::new(), Key::Id(STRANGER), 1024);
+    let (said, _) = answering(&host, Some(Reply::Owner(Owner::Nobody)), ask);
+    assert_eq!((said.status, said.errno), (NOT_FOUND, libc::ENOENT));
+}
+
+#[test]
+fn nss_22_no_clear_answer_is_never_not_found() {
+    let replies = [
+        None,
+        Some(Reply::Unavailable("directory answers 500".to_owned())),
+        Some(Reply::Refused),
+        owner("zoe", STRANGER + 1, STRANGER),
+        owner("root", STRANGER, STRANGER),
+        owner("zoe:x:0:0", STRANGER, STRANGER),
+        owner("zoe", STRANGER, 0),
+        owning_group("artists", STRANGER),
+    ];
+    for reply in replies {
+        let host = Host::knowing(&three());
+        let shown = format!("{reply:?}");
+        let (said, _) = answering(&host, reply, || {
+            let before = now();
+            let said = user(&Guarded::new(), Key::Id(STRANGER), 1024);
+            assert!(before.elapsed() < Duration::from_millis(500));
+            said
+        });
+        assert_eq!(
+            (said.status, said.errno),
+            (UNAVAILABLE, libc::EAGAIN),
+            "{shown}"
+        );
+    }
+}
+
+#[test]
+fn nss_22_without_a_cacher_an_id_of_ours_is_unavailable() {
+    let host = Host::knowing(&three());
+    on(&host, || {
+        let memory = Guarded::new();
+        for _ in 0..3 {
+            let said = user(&memory, Key::Id(STRANGER), 1024);
+            assert_eq!((said.status, said.errno), (UNAVAILABLE, libc::EAGAIN));
+            let said = group(&memory, Key::Id(STRANGER), 1024);
+            assert_eq!((said.status, said.errno), (UNAVAILABLE, libc::EAGAIN));
+        }
+        assert_eq!(user(&memory, Key::Id(ALICE), 1024).status, SUCCESS);
+    });
+}
+
+#[test]
+fn ids_of_others_are_not_found_and_nobody_is_asked() {
+    let host = Host::knowing(&three());
+    let listener = UnixListener::bind(host.socket()).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    on(&host, || {
+        let memory = Guarded::new();
+        for id in [
+            0,
+            1,
+            999,
+            1_000,
+            65_534,
+            69_999,
+            100_000,
+            0x8000_0000,
+            u32::MAX,
+        ] {
+            let said = user(&memory, Key::Id(id), 1024);
+            assert_eq!((said.status, said.errno), (NOT_FOUND, libc::ENOENT), "{id}");
+            assert_eq!(group(&memory, Key::Id(id), 1024).status, NOT_FOUND, "{id}");
+        }
+        for name in ["mallory", "root"] {
+            assert_eq!(user(&memory, Key::Name(name), 1024).status, NOT_FOUND);
+            assert_eq!(group(&memory, Key::Name(name), 1024).status, NOT_FOUND);
+        }
+    });
+    assert!(listener.accept().is_err(), "the cacher was asked");
+}
+
+#[expect(clippy::disallowed_methods, reason = "measures")]
+fn now() -> Instant {
+    Instant::now()
+}
