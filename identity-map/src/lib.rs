@@ -2,7 +2,7 @@
 //! answers name lookups. The cacher writes it, `nss_cloudid` reads it. The reader allocates nothing,
 //! trusts no byte before its checksum fits, and never reads a byte twice.
 //!
-//! The layout is described in `layout.rs`; `docs/identity-map.md` shows it as a table.
+//! The layout is described in `layout.rs`.
 #![forbid(unsafe_code)]
 
 mod content;

@@ -1,9 +1,11 @@
 //! Damaged and hostile maps: an error or the truth, never a crash and never something else.
 
 use std::cell::RefCell;
+use std::sync::LazyLock;
 
 use identity_map::{Bytes, Cursor, Map, MapContent, ReadError, write_map};
 use proptest::prelude::*;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::sample::{content, groups_of, members_of};
 
@@ -46,15 +48,22 @@ fn answers<B: Bytes>(map: &Map<B>) -> Vec<Result<Answer, ReadError>> {
     answers
 }
 
-fn never_wrong(damaged: &[u8]) {
+/// What the undamaged map answers.
+static TRUTH: LazyLock<Vec<Result<Answer, ReadError>>> = LazyLock::new(|| {
     let whole = write_map(&content(10)).unwrap();
-    let truth = answers(&Map::open(&whole[..], whole.len() as u64).unwrap());
-    let Ok(map) = Map::open(damaged, damaged.len() as u64) else {
-        return;
-    };
-    for (answer, truth) in answers(&map).into_iter().zip(truth) {
+    answers(&Map::open(&whole[..], whole.len() as u64).unwrap())
+});
+
+fn never_wrong(damaged: &[u8]) {
+    if let Ok(map) = Map::open(damaged, damaged.len() as u64) {
+        only_truth_or_error(&map);
+    }
+}
+
+fn only_truth_or_error<B: Bytes>(map: &Map<B>) {
+    for (answer, truth) in answers(map).into_iter().zip(&*TRUTH) {
         assert!(
-            answer.is_err() || answer == truth,
+            answer.is_err() || answer == *truth,
             "{answer:?} instead of {truth:?}"
         );
     }
@@ -77,18 +86,10 @@ fn nss_01_a_map_cut_anywhere_is_an_error() {
     for length in 0..bytes.len() {
         let cut = &bytes[..length];
         assert!(Map::open(cut, length as u64).is_err(), "cut at {length}");
+        // The file was whole when its length was taken, and was cut before it was read.
         if let Ok(map) = Map::open(cut, bytes.len() as u64) {
-            never_wrong_but_cut(&map);
+            only_truth_or_error(&map);
         }
-    }
-}
-
-/// The file was whole when its length was taken, and was cut before it was read.
-fn never_wrong_but_cut(map: &Map<&[u8]>) {
-    let whole = write_map(&content(10)).unwrap();
-    let truth = answers(&Map::open(&whole[..], whole.len() as u64).unwrap());
-    for (answer, truth) in answers(map).into_iter().zip(truth) {
-        assert!(answer.is_err() || answer == truth);
     }
 }
 
@@ -156,6 +157,22 @@ impl Bytes for Unsteady<'_> {
     }
 }
 
+/// Where the first user record begins: behind the header.
+const FIRST_USER_AT: usize = 384;
+
+/// Numbers that lengths and offsets overflow with.
+fn hostile_word() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        any::<u64>(),
+        0..2_000_u64,
+        Just(u64::MAX),
+        Just(1 << 31),
+        Just(1 << 63),
+        Just(u64::from(u32::MAX)),
+        Just(0x7fff_ffff_ffff_fff8),
+    ]
+}
+
 proptest! {
     #[test]
     fn nss_02_random_flips_never_give_wrong_data(
@@ -171,10 +188,7 @@ proptest! {
 
     #[test]
     fn nss_02_random_words_never_give_wrong_data(
-        words in prop::collection::vec((any::<prop::sample::Index>(), prop_oneof![
-            any::<u64>(), Just(0), Just(u64::MAX), Just(1 << 31), Just(1 << 63),
-            Just(u64::from(u32::MAX)), Just(0x7fff_ffff_ffff_fff8),
-        ]), 1..8),
+        words in prop::collection::vec((any::<prop::sample::Index>(), hostile_word()), 1..8),
     ) {
         let mut bytes = write_map(&content(10)).unwrap();
         for (at, word) in words {
@@ -182,6 +196,45 @@ proptest! {
             bytes[at..at + 8].copy_from_slice(&word.to_le_bytes());
         }
         never_wrong(&bytes);
+    }
+
+    /// Whoever can write the map can also sum it; that may lie, but must not do harm.
+    #[test]
+    fn nss_02_hostile_headers_with_a_right_checksum_do_no_harm(
+        words in prop::collection::vec((6..48_usize, hostile_word()), 1..6),
+    ) {
+        let mut bytes = write_map(&content(10)).unwrap();
+        for (word, value) in words {
+            bytes[word * 8..word * 8 + 8].copy_from_slice(&value.to_le_bytes());
+        }
+        let sum = xxh3_64_with_seed(&bytes[24..384], 1);
+        bytes[16..24].copy_from_slice(&sum.to_le_bytes());
+        if let Ok(map) = Map::open(&bytes[..], bytes.len() as u64) {
+            prop_assert!(answers(&map).len() > 50);
+        }
+    }
+
+    #[test]
+    fn nss_02_hostile_users_with_a_right_checksum_do_no_harm(
+        words in prop::collection::vec((1..10_usize, hostile_word()), 1..4),
+    ) {
+        let mut bytes = write_map(&content(10)).unwrap();
+        for (word, value) in words {
+            let at = FIRST_USER_AT + word * 8;
+            bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
+        }
+        let head = &bytes[FIRST_USER_AT..FIRST_USER_AT + 40];
+        let uid = u32::from_le_bytes(head[16..20].try_into().unwrap());
+        let length = |at: usize| usize::from(u16::from_le_bytes([head[at], head[at + 1]]));
+        let text = length(28) + length(30) + length(32) + length(34) + 6;
+        let end = (FIRST_USER_AT + 40 + text).min(bytes.len());
+        let sum = xxh3_64_with_seed(&bytes[FIRST_USER_AT + 8..end], 1 << 32 | u64::from(uid));
+        bytes[FIRST_USER_AT..FIRST_USER_AT + 8].copy_from_slice(&sum.to_le_bytes());
+        let map = Map::open(&bytes[..], bytes.len() as u64).unwrap();
+        prop_assert!(answers(&map).len() > 50);
+        if let Ok(Some(user)) = map.user_by_id(70_000) {
+            prop_assert!(user.uid() == 70_000 && user.gid() >= 70_000);
+        }
     }
 
     #[test]
@@ -194,12 +247,9 @@ proptest! {
         flips in prop::collection::vec((0..100_usize, prop_oneof![Just(0), any::<u8>()]), 0..200),
     ) {
         let whole = write_map(&content(10)).unwrap();
-        let steady = answers(&Map::open(&whole[..], whole.len() as u64).unwrap());
         let unsteady = Unsteady { bytes: &whole, flips: RefCell::new(flips) };
         if let Ok(map) = Map::open(unsteady, whole.len() as u64) {
-            for (answer, truth) in answers(&map).into_iter().zip(steady) {
-                prop_assert!(answer.is_err() || answer == truth, "{answer:?} != {truth:?}");
-            }
+            only_truth_or_error(&map);
         }
     }
 }

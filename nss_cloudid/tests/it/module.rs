@@ -53,7 +53,7 @@ fn nss_07_many_lookups_leave_no_descriptor_behind() {
     on(&host, || {
         let memory = Guarded::new();
         let before = descriptors();
-        for round in 0..20_000_u32 {
+        for round in 0..4_000_u32 {
             assert_eq!(user(&memory, Key::Name("alice"), 1024).status, SUCCESS);
             assert_eq!(user(&memory, Key::Name("mallory"), 1024).status, NOT_FOUND);
             assert_eq!(group(&memory, Key::Name("dev"), 1024).status, SUCCESS);
