@@ -24,6 +24,7 @@ const PACKAGES: &[&str] = &[
     "libfaketime",
     "strace",
     "util-linux-extra",
+    "pamtester",
 ];
 
 /// Accounts and settings every host starts with, run once inside the new root.

@@ -1,10 +1,12 @@
 //! A person's machine in the lab: real `ssh`, `scp` and `sftp`, typed with a key or a password.
 
 use crate::command::{OrFail, Outcome, fail, finish, run};
+use crate::directory::ARRIVAL_LIMIT;
+use crate::directory::ARRIVAL_LIMIT;
 use crate::host::Host;
 use crate::network::Cable;
 use crate::terminal::Terminal;
-use crate::wait::Stopwatch;
+use crate::wait::{Stopwatch, eventually};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -27,6 +29,12 @@ pub struct Login {
 }
 
 impl Login {
+    /// True when the login and the command in it succeeded.
+    #[must_use]
+    pub fn worked(&self) -> bool {
+        self.outcome.succeeded()
+    }
+
     /// The output of a login that must succeed.
     #[track_caller]
     pub fn succeeds(&self) -> String {
@@ -99,6 +107,17 @@ impl Client {
         fs::read_to_string(&path)
             .or_fail(&format!("read {}", path.display()))
             .trim()
+            .to_owned()
+    }
+
+    /// The fingerprint of a public key file, as `ssh-keygen -l` writes it.
+    #[must_use]
+    #[track_caller]
+    pub fn fingerprint(public_key: &str) -> String {
+        let said = run("ssh-keygen", &["-l", "-f", public_key]);
+        said.split_whitespace()
+            .nth(1)
+            .or_fail("read a fingerprint")
             .to_owned()
     }
 
@@ -193,6 +212,14 @@ impl Ssh<'_> {
     #[must_use]
     pub fn run(&self, remote: &str) -> Login {
         self.login(self.prepared("ssh", &[&self.at_host(), remote]))
+    }
+
+    /// Waits until the command works there, as long as news may take to arrive.
+    #[track_caller]
+    pub fn until_it_works(&self, remote: &str) {
+        if !eventually(ARRIVAL_LIMIT, || self.run(remote).outcome.succeeded()) {
+            self.run(remote).succeeds();
+        }
     }
 
     /// Copies a file to the host with scp.

@@ -10,6 +10,7 @@ use crate::programs::built;
 use crate::wait::eventually;
 use std::cell::RefCell;
 use std::fs;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -18,10 +19,10 @@ use std::time::Duration;
 pub const DIRECTORY_PORT: u16 = 8443;
 /// The project every host of a test joins.
 const PROJECT: &str = "demo";
-const ADMINISTRATOR: &str = "admin";
-const ADMINISTRATOR_PASSWORD: &str = "first administrator of the lab";
+/// Name and password of the administrator of every directory of a test.
+pub const ADMINISTRATOR: (&str, &str) = ("admin", "first administrator of the lab");
 /// How long a change may take to reach a host before a test gives up.
-const ARRIVAL_LIMIT: Duration = Duration::from_secs(20);
+pub(crate) const ARRIVAL_LIMIT: Duration = Duration::from_secs(20);
 
 /// A running directory.
 #[derive(Debug)]
@@ -56,6 +57,22 @@ impl Directory {
     #[must_use]
     pub fn url(&self) -> String {
         format!("https://{}:{DIRECTORY_PORT}", self.cable.address)
+    }
+
+    /// The file with the certificate that its clients pin.
+    #[must_use]
+    pub fn certificate_authority(&self) -> PathBuf {
+        self.folder.join("ca.crt")
+    }
+
+    /// Moves the calling thread into the directory's network, for programs that call it directly.
+    #[track_caller]
+    pub fn enter_its_network(&self) {
+        let path = format!("/run/netns/{}", self.cable.namespace);
+        let namespace = fs::File::open(&path).or_fail("open the network of the directory");
+        let kind = rustix::thread::LinkNameSpaceType::Network;
+        rustix::thread::move_into_link_name_space(namespace.as_fd(), Some(kind))
+            .or_fail("enter the network of the directory");
     }
 
     #[track_caller]
@@ -180,7 +197,7 @@ impl Directory {
 
     #[track_caller]
     fn sign_in(&self) {
-        let password = self.file("admin-password", ADMINISTRATOR_PASSWORD);
+        let password = self.file("admin-password", ADMINISTRATOR.1);
         let secret = self.folder.join("bootstrap-secret").display().to_string();
         let authority = self.folder.join("ca.crt").display().to_string();
         self.ok(&[
@@ -190,7 +207,7 @@ impl Directory {
             "--ca-file",
             &authority,
             "--username",
-            ADMINISTRATOR,
+            ADMINISTRATOR.0,
             "--bootstrap-secret-file",
             &secret,
             "--password-file",
@@ -259,11 +276,19 @@ impl Directory {
     #[track_caller]
     #[must_use]
     pub fn new_token(&self, name: &str, tags: &[&str]) -> String {
+        self.new_token_with(name, tags, &[])
+    }
+
+    /// An enrolment token with further options of `cloudid token add`.
+    #[track_caller]
+    #[must_use]
+    pub fn new_token_with(&self, name: &str, tags: &[&str], options: &[&str]) -> String {
         let file = self.folder.join(format!("token-{name}"));
         let _ = fs::remove_file(&file);
         let path = file.display().to_string();
         let mut arguments = vec!["token", "add", "--project", PROJECT, "--secret-to", &path];
         arguments.extend(tags.iter().flat_map(|tag| ["--tag", tag]));
+        arguments.extend(options);
         self.ok(&arguments);
         fs::read_to_string(&file).or_fail("read an enrolment token")
     }

@@ -120,6 +120,16 @@ impl Host {
         Terminal::start(self.command(&["script", "-qec", &format!("exec {command}"), "/dev/null"]))
     }
 
+    /// What PAM of a service answers for a user who types `password`: each of `steps`
+    /// (`authenticate`, `acct_mgmt`, `open_session`, ...) in turn.
+    #[track_caller]
+    #[must_use]
+    pub fn pam(&self, service: &str, user: &str, password: &str, steps: &str) -> Outcome {
+        self.run(&format!(
+            "echo '{password}' | timeout 20 pamtester {service} {user} {steps}"
+        ))
+    }
+
     /// The same as somebody else: a session of that user, without asking for a password.
     #[track_caller]
     #[must_use]
