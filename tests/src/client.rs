@@ -2,7 +2,6 @@
 
 use crate::command::{OrFail, Outcome, fail, finish, run};
 use crate::directory::ARRIVAL_LIMIT;
-use crate::directory::ARRIVAL_LIMIT;
 use crate::host::Host;
 use crate::network::Cable;
 use crate::terminal::Terminal;
