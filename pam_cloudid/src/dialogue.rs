@@ -11,6 +11,8 @@ use crate::text;
 /// A cacher that says more than this has lost its way.
 const REPLIES_MAX: usize = 64;
 
+const IMPOSSIBLE_PASSWORD: &str = "A password has 1 to 256 bytes. Nothing was changed.";
+
 /// The person, reached through the program that called PAM.
 pub(crate) trait Conversation {
     /// Asks; `None` when the person gave up or cannot be reached.
@@ -133,7 +135,12 @@ impl<C: Cacher, P: Conversation> Relay<'_, C, P> {
             .person
             .ask(&text::shown(prompt), echo)
             .ok_or(Ending::GaveUp)?;
-        let answer = answer::possible(&typed).ok_or(Ending::ImpossibleAnswer)?;
+        let Some(answer) = answer::possible(&typed) else {
+            if self.step == Step::Password {
+                self.unsaid.push(IMPOSSIBLE_PASSWORD.to_owned());
+            }
+            return Err(Ending::ImpossibleAnswer);
+        };
         if !echo && self.password.is_none() {
             self.password = Some(answer.clone());
         }

@@ -186,7 +186,7 @@ fn the_sentence_before_a_refusal_is_shown_as_one() {
 
 #[test]
 fn pam_06_an_impossible_answer_ends_the_dialogue_and_is_not_sent() {
-    let long: &'static [u8] = &[b'a'; 257];
+    let long: &'static [u8] = &[b'a'; 769];
     for typed in [b"".as_slice(), long, b"latin-1 \xe9"] {
         let dialogue = play(
             Step::Authenticate,
@@ -199,6 +199,20 @@ fn pam_06_an_impossible_answer_ends_the_dialogue_and_is_not_sent() {
         assert_eq!(dialogue.ending, Ending::ImpossibleAnswer);
         assert_eq!(dialogue.password, None);
     }
+}
+
+#[test]
+fn pam_06_whoever_changes_a_password_hears_that_it_cannot_be_one() {
+    let dialogue = play(
+        Step::Password,
+        vec![
+            opening(),
+            password_prompt(),
+            Asked("Password: ", false, b""),
+            Told(super::IMPOSSIBLE_PASSWORD, Tone::Refusal),
+        ],
+    );
+    assert_eq!(dialogue.ending, Ending::ImpossibleAnswer);
 }
 
 #[test]

@@ -26,7 +26,8 @@ const SESSIONS: &str = "cloudid_sessions";
 
 /// Longest name anything on a host could have; a longer one is nobody's.
 const NAME_BYTES_MAX: usize = 256;
-/// What guessing costs, in microseconds, for names that exist and names that do not.
+/// What an answer costs that is refused here, in microseconds. The cacher holds back what it
+/// refuses itself.
 const FAILURE_DELAY: u32 = 2_000_000;
 /// A change of password goes to the directory, and half a change is worse than a wait.
 const CHANGE_BUDGET: Duration = Duration::from_secs(10);
@@ -214,7 +215,7 @@ impl<'a> Call<'a> {
         let ending = result.unwrap_or_else(|ending| ending);
         let code = code(self.step, is_sudo(&self.service), &ending);
         let text = format!("{:?}: {ending:?}, answered {code}", self.step);
-        match ending {
+        match &ending {
             Ending::Decided(Outcome::Allowed | Outcome::NotOurs) | Ending::NotOurs => {
                 if self.options.debug {
                     self.handle.debug(&text);
@@ -226,7 +227,7 @@ impl<'a> Call<'a> {
             | Ending::ImpossibleAnswer
             | Ending::AnotherPerson => self.handle.notice(&text),
         }
-        if matches!(code, PamError::AUTH_ERR | PamError::MAXTRIES) {
+        if ending == Ending::ImpossibleAnswer {
             self.handle.delay_failure(FAILURE_DELAY);
         }
         code
