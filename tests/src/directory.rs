@@ -65,14 +65,10 @@ impl Directory {
         self.folder.join("ca.crt")
     }
 
-    /// Moves the calling thread into the directory's network, for programs that call it directly.
-    #[track_caller]
-    pub fn enter_its_network(&self) {
-        let path = format!("/run/netns/{}", self.cable.namespace);
-        let namespace = fs::File::open(&path).or_fail("open the network of the directory");
-        let kind = rustix::thread::LinkNameSpaceType::Network;
-        rustix::thread::move_into_link_name_space(namespace.as_fd(), Some(kind))
-            .or_fail("enter the network of the directory");
+    /// The way into its network, for programs that call it directly.
+    #[must_use]
+    pub fn door(&self) -> Door {
+        Door(format!("/run/netns/{}", self.cable.namespace))
     }
 
     #[track_caller]
@@ -321,6 +317,21 @@ impl Directory {
         fs::write(&path, content).or_fail("write a file for the directory");
         run("chmod", &["600", &path.display().to_string()]);
         path.display().to_string()
+    }
+}
+
+/// The way into a network of the lab.
+#[derive(Debug, Clone)]
+pub struct Door(String);
+
+impl Door {
+    /// Moves the calling thread into the network.
+    #[track_caller]
+    pub fn enter(&self) {
+        let namespace = fs::File::open(&self.0).or_fail("open a network of the lab");
+        let kind = rustix::thread::LinkNameSpaceType::Network;
+        rustix::thread::move_into_link_name_space(namespace.as_fd(), Some(kind))
+            .or_fail("enter a network of the lab");
     }
 }
 

@@ -37,7 +37,7 @@ mod wait;
 pub use base_root::prepare_base_root;
 pub use client::{Client, Login, Ssh};
 pub use command::{Outcome, fail};
-pub use directory::{ADMINISTRATOR, DIRECTORY_PORT, Directory};
+pub use directory::{ADMINISTRATOR, DIRECTORY_PORT, Directory, Door};
 pub use faults::Disk;
 pub use host::Host;
 pub use lab::{LOCAL_PASSWORD, LOCAL_USER, Lab, ROOT_PASSWORD};
