@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: the figures of the promises, measured on this machine by the program
-//! `bench` of `tests/`, with optimised programs.
+//! `cargo xtask bench`: the figures of the promises, measured on this machine by the programs of
+//! `benches/`, with optimised programs.
 
 use crate::prerequisites as need;
 use std::process::{Command, ExitCode};
@@ -10,17 +10,16 @@ pub(crate) fn run() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let built = cargo(&["build", "--workspace", "--locked", "--release"]);
-    if built
-        && cargo(&[
-            "run",
-            "--locked",
-            "--release",
-            "--package",
-            "system-tests",
-            "--bin",
-            "bench",
-        ])
-    {
+    let measure = [
+        "run",
+        "--locked",
+        "--release",
+        "--package",
+        "benches",
+        "--bin",
+        "bench-revocation",
+    ];
+    if built && cargo(&measure) {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

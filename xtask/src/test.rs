@@ -88,7 +88,7 @@ fn rings(steps: &mut Steps, choice: &Choice) {
         (
             1,
             "unit tests",
-            "(kind(lib) | kind(bin)) & not package(system-tests)",
+            "not kind(test) & not package(system-tests)",
         ),
         (2, "crate tests", "kind(test) & not package(system-tests)"),
     ];
@@ -140,7 +140,6 @@ fn documents_and_dependencies(steps: &mut Steps) {
     );
     fuzz_targets(steps);
     if need::install_deny(steps) {
-        // A registry other than the usual one would be refused; which one is used is asked of cargo.
         let deny = ["deny", "--offline", "check", "licenses", "bans", "sources"];
         steps.check("licences and sources", &mut cargo(&deny));
     }
