@@ -3,12 +3,17 @@
 //! file or an update.
 #![forbid(unsafe_code)]
 
+pub mod access;
+pub mod act;
+pub mod api;
+pub mod audit;
 pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod dirty;
 pub mod http;
 pub mod id;
+pub mod reach;
 pub mod state;
 pub mod store;
 pub mod tls;

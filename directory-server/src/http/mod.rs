@@ -1,9 +1,19 @@
 //! The HTTP side: how requests are read, refused and answered, and the whole router.
 
+mod call;
+mod caller;
+mod idempotency;
+mod json;
 mod problem;
+mod query;
 mod request_id;
 mod router;
 
+pub use call::{Call, Origin, Visit, etag};
+pub use caller::{Caller, SESSION_PREFIX, TOKEN_PREFIX, new_token};
+pub use idempotency::{IdempotencyKey, Kept};
+pub use json::{Body, OptionalBody, merge_patch, strict, typed};
 pub use problem::Refused;
+pub use query::{Filters, Paging, answer_object};
 pub use request_id::RequestId;
 pub use router::router;
