@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 
 use local_protocol::{HEADER_BYTES, Outcome, Prompt, Reply, Request, body_length, decode, encode};
 use tempfile::TempDir;
+use zeroize::Zeroizing;
 
 pub(crate) struct Cacher {
     folder: TempDir,
@@ -111,7 +112,7 @@ pub(crate) fn hidden(text: &str) -> Reply {
 fn next_request(stream: &mut UnixStream) -> Option<Request> {
     let mut header = [0; HEADER_BYTES];
     stream.read_exact(&mut header).ok()?;
-    let mut body = vec![0; body_length(header).unwrap()];
+    let mut body = Zeroizing::new(vec![0; body_length(header).unwrap()]);
     stream.read_exact(&mut body).ok()?;
     Some(decode(&body).unwrap())
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::ptr;
 
 use tempfile::TempDir;
+use zeroize::Zeroize;
 
 pub(crate) const SUCCESS: c_int = 0;
 pub(crate) const PERM_DENIED: c_int = 6;
@@ -234,7 +235,9 @@ extern "C" fn converse(
         };
         let text = CString::new(answer).unwrap();
         // SAFETY: libc copies the text into memory of its own.
-        unsafe { libc::strdup(text.as_ptr()) }
+        let typed = unsafe { libc::strdup(text.as_ptr()) };
+        text.into_bytes().zeroize();
+        typed
     } else {
         ptr::null_mut()
     };

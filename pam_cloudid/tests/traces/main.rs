@@ -1,4 +1,4 @@
-//! Counts what the module leaves behind in a process that has only this one test.
+//! What the module leaves behind in a process: no descriptor, no secret.
 #![expect(
     clippy::wildcard_enum_match_arm,
     reason = "a test knows the few requests that it causes"
@@ -9,14 +9,22 @@
 #[expect(dead_code, reason = "the other tests use the rest")]
 mod cacher;
 #[cfg(test)]
+mod memory;
+#[cfg(test)]
 #[path = "../it/program.rs"]
 #[expect(dead_code, reason = "the other tests use the rest")]
 mod program;
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Mutex, PoisonError};
+
     use super::cacher::Cacher;
-    use super::program::{AUTHINFO_UNAVAIL, SUCCESS, start};
+    use super::memory::{Canary, holds};
+    use super::program::{AUTH_ERR, AUTHINFO_UNAVAIL, SUCCESS, start};
+
+    /// Both tests look at the whole process.
+    static ALONE: Mutex<()> = Mutex::new(());
 
     /// Open descriptors, by what they are.
     fn open() -> Vec<String> {
@@ -32,6 +40,7 @@ mod tests {
 
     #[test]
     fn pam_08_no_descriptor_is_left_behind() {
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let log_in = |options: &str, code| {
             let mut login = start("alice", options);
             assert_eq!(login.types(&[b"x"]).authenticate(), code);
@@ -49,5 +58,23 @@ mod tests {
         let before = open();
         many_times();
         assert_eq!(open(), before);
+    }
+
+    #[test]
+    fn pam_13_no_password_is_left_behind() {
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        for (known, code) in [(true, SUCCESS), (false, AUTH_ERR)] {
+            let canary = Canary::new();
+            assert!(holds(&canary), "the search finds nothing");
+            let cacher = Cacher::with_password(if known { canary.text() } else { b"other" });
+            let mut login = start("alice", &cacher.option());
+            assert_eq!(login.types(&[canary.text()]).authenticate(), code);
+            drop((login, cacher));
+            canary.wipe();
+            assert!(
+                !holds(&canary),
+                "a password is left behind (known: {known})"
+            );
+        }
     }
 }
