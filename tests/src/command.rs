@@ -111,3 +111,13 @@ impl<T> OrFail<T> for Option<T> {
         }
     }
 }
+
+/// The begin of a command that runs on: it dies with the thread that starts it, or, when it is
+/// meant to stay, belongs to no terminal.
+pub(crate) fn long_running(dies_with_us: bool) -> Command {
+    let mut command = Command::new(if dies_with_us { "setpriv" } else { "setsid" });
+    if dies_with_us {
+        command.args(["--pdeathsig=KILL", "--"]);
+    }
+    command
+}

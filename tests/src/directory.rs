@@ -2,7 +2,7 @@
 //! true (a person, a rule, an enrolled host) is made with the real `cloudid` command.
 
 use crate::client::Client;
-use crate::command::{OrFail, Outcome, fail, finish, run};
+use crate::command::{OrFail, Outcome, fail, finish, long_running, run};
 use crate::host::Host;
 use crate::lab::Lab;
 use crate::network::Cable;
@@ -125,10 +125,8 @@ impl Directory {
             .open(self.folder.join("log"));
         let log = log.or_fail("open the log of the directory");
         let errors = log.try_clone().or_fail("share the log of the directory");
-        let mut command = Command::new("setpriv");
-        command
-            .args(self.dies_with_us.then_some("--pdeathsig=KILL"))
-            .args(["--", "nsenter"]);
+        let mut command = long_running(self.dies_with_us);
+        command.arg("nsenter");
         command.arg(format!("--net=/run/netns/{}", self.cable.namespace));
         command
             .arg(built("cloudid-directory"))

@@ -2,7 +2,7 @@
 //! namespaces of its own. Switching it off throws away its processes, its mounts and `/run`; its
 //! disk stays until the lab ends.
 
-use crate::command::{OrFail, Outcome, fail, finish};
+use crate::command::{OrFail, Outcome, fail, finish, long_running};
 use crate::faults::Disk;
 use crate::network::{Address, Cable};
 use crate::services::Service;
@@ -95,10 +95,9 @@ impl Host {
     pub fn switch_on_without_waiting(&self) {
         let console = fs::File::create(self.folder.join("console")).or_fail("make the console");
         let errors = console.try_clone().or_fail("share the console");
-        let mut command = Command::new("setpriv");
-        command.args(self.dies_with_us.then_some("--pdeathsig=KILL"));
+        let mut command = long_running(self.dies_with_us);
         command
-            .args(["--", "nsenter"])
+            .arg("nsenter")
             .arg(format!("--net=/run/netns/{}", self.cable.namespace));
         command.args([
             "unshare",

@@ -61,7 +61,7 @@ fi
 needed_program=/usr/sbin/sshd supervise sshd /etc/ssh/sshd_config /usr/sbin/sshd -D -e &
 needed_program=/usr/sbin/cron supervise cron /etc/crontab /usr/sbin/cron -f &
 needed_program=$libexec/cloudid-helper supervise helper "$identity" "$libexec/cloudid-helper" &
-needed_program=$libexec/cloudid-cacher supervise cacher "$identity" $as_cloudid "$libexec/cloudid-cacher" run &
+needed_program=$libexec/cloudid-cacher supervise cacher "$identity" $as_cloudid "$libexec/cloudid-cacher" &
 touch /run/lab/ready
 
 # the supervisors never end; wait also reaps what lost its parent
