@@ -1,0 +1,171 @@
+//! The command line as a whole. One definition: help, completions and man pages come from it.
+
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::{host, verbs};
+
+/// Lets Linux hosts know an organisation's people, with the network gone.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cloudid",
+    version,
+    propagate_version = true,
+    disable_help_subcommand = false,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = EXIT_CODES
+)]
+pub(crate) struct CommandLine {
+    #[command(flatten)]
+    pub(crate) options: Options,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 ok, 1 failed, 2 usage, 3 not signed in, 4 refused by \
+policy, 5 not found,\n6 changed meanwhile, 7 request pending, 8 request denied or expired,\n\
+9 directory unreachable, 10 done in part.\n\n\
+Secrets are typed, read from a file or from standard input; never given as arguments.";
+
+/// Options of every verb.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every verb")]
+pub(crate) struct Options {
+    /// How answers are written; a table on a terminal, plain lines in a pipe
+    #[arg(short, long, global = true, value_enum, value_name = "FORMAT")]
+    pub(crate) output: Option<Format>,
+    /// Only hosts or objects that match, for example env=prod,!legacy
+    #[arg(short = 'l', long, global = true, value_name = "SELECTOR")]
+    pub(crate) selector: Option<String>,
+    /// Say nothing but answers and errors
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// No colours, as with NO_COLOR in the environment
+    #[arg(long, global = true)]
+    pub(crate) no_color: bool,
+    /// Do not ask; for scripts
+    #[arg(long, global = true)]
+    pub(crate) yes: bool,
+    /// Only say what would change
+    #[arg(long, global = true)]
+    pub(crate) dry_run: bool,
+    /// Why, for the audit
+    #[arg(long, global = true, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    /// Which directory, as named in ~/.config/cloudid/config.toml
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// How long to wait for the directory, for example 30s
+    #[arg(long, global = true, value_name = "DURATION", default_value = "30s", value_parser = timeout)]
+    pub(crate) timeout: Duration,
+}
+
+/// How answers are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Aligned columns with a heading
+    Table,
+    /// One JSON document
+    Json,
+    /// One JSON object on each line
+    Ndjson,
+    /// YAML
+    Yaml,
+    /// Comma-separated values with a heading
+    Csv,
+    /// Only ids, one on each line
+    Id,
+}
+
+#[derive(Debug, Subcommand)]
+#[command(next_display_order = None)]
+pub(crate) enum Verb {
+    Login(verbs::login::LoginArguments),
+    /// End the session here and in the directory
+    Logout,
+    /// Who am I, for how long, with which roles
+    Whoami,
+    /// Change the own password
+    Passwd(verbs::passwd::PasswdArguments),
+    /// Own SSH keys; those of others for admins
+    #[command(subcommand)]
+    Keys(verbs::keys::KeysVerb),
+    Explain(verbs::explain::ExplainArguments),
+    /// People
+    #[command(subcommand)]
+    User(Box<verbs::user::UserVerb>),
+    /// Groups of users and groups
+    #[command(subcommand)]
+    Group(verbs::group::GroupVerb),
+    /// Machines
+    #[command(subcommand)]
+    Host(verbs::host::HostVerb),
+    /// Scopes of authority; every host belongs to one
+    #[command(subcommand)]
+    Project(verbs::project::ProjectVerb),
+    /// Tags of hosts
+    #[command(subcommand)]
+    Tag(verbs::tag::TagVerb),
+    /// Who may log in where
+    #[command(subcommand)]
+    Rule(verbs::rule::RuleVerb),
+    /// Enrolment tokens, which let machines become hosts
+    #[command(subcommand)]
+    Token(verbs::token::TokenVerb),
+    /// What happened
+    #[command(subcommand)]
+    Events(verbs::events::EventsVerb),
+    Enroll(host::enroll::EnrollArguments),
+    Unenroll(host::unenroll::UnenrollArguments),
+    /// State of this host: cacher, mirror, push, people, events not yet sent (root)
+    HostStatus,
+    Sync(host::sync::SyncArguments),
+    /// Settings of this host
+    #[command(subcommand)]
+    Config(host::config::ConfigVerb),
+    Completions(verbs::completions::CompletionsArguments),
+    #[command(hide = true)]
+    Man(verbs::completions::ManArguments),
+}
+
+fn timeout(text: &str) -> Result<Duration, String> {
+    directory_api::rest::Lifetime::parse(text)
+        .map(|lifetime| Duration::from_secs(lifetime.seconds().unsigned_abs()))
+        .map_err(|problem| problem.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn cli_04_no_option_takes_a_secret_itself() {
+        fn walk(command: &clap::Command) {
+            for argument in command.get_arguments() {
+                let id = argument.get_id().as_str();
+                let secret = ["password", "secret", "token"]
+                    .iter()
+                    .any(|word| id.contains(word));
+                let file =
+                    id.ends_with("_file") || id == "secret_to" || id == "must_change_password";
+                let names_an_object = id == "token_id";
+                assert!(
+                    !secret || file || names_an_object,
+                    "{} takes a secret as an argument: {id}",
+                    command.get_name()
+                );
+            }
+            command.get_subcommands().for_each(walk);
+        }
+        walk(&CommandLine::command());
+    }
+}

@@ -1,0 +1,42 @@
+//! Where things lie on a host. Compiled in, so that nobody can point root's verbs elsewhere.
+
+pub(super) const NSSWITCH: &str = "/etc/nsswitch.conf";
+pub(super) const PASSWD: &str = "/etc/passwd";
+pub(super) const GROUP: &str = "/etc/group";
+pub(super) const SUBORDINATE: [&str; 2] = ["/etc/subuid", "/etc/subgid"];
+pub(super) const SSHD_DROP_IN: &str = "/etc/ssh/sshd_config.d/20-cloudid.conf";
+pub(super) const SSHD: &str = "/usr/sbin/sshd";
+pub(super) const SSHD_RUN: &str = "/run/sshd";
+pub(super) const SSHD_PID: &str = "/run/sshd.pid";
+pub(super) const PAM_AUTH_UPDATE: &str = "/usr/sbin/pam-auth-update";
+pub(super) const PAM_PROFILES: [&str; 2] = ["cloudid", "cloudid-passwd"];
+pub(super) const PAM_PROFILE_FOLDER: &str = "/usr/share/pam-configs";
+pub(super) const PAM_MODULE: &str = "pam_cloudid.so";
+/// What `pam-auth-update` writes: the stacks, and its own memory of them.
+pub(super) const PAM_FILES: [&str; 11] = [
+    "/etc/pam.d/common-auth",
+    "/etc/pam.d/common-account",
+    "/etc/pam.d/common-password",
+    "/etc/pam.d/common-session",
+    "/etc/pam.d/common-session-noninteractive",
+    "/var/lib/pam/auth",
+    "/var/lib/pam/account",
+    "/var/lib/pam/password",
+    "/var/lib/pam/session",
+    "/var/lib/pam/session-noninteractive",
+    "/var/lib/pam/seen",
+];
+pub(super) const CACHER: &str = "/usr/libexec/cloudid/cloudid-cacher";
+pub(super) const IDENTITY: &str = "/var/lib/cloudid/identity.json";
+pub(super) const STATE: &str = "/var/lib/cloudid";
+pub(super) const SETTINGS: &str = "/etc/cloudid/cloudid.toml";
+pub(super) const DROP_INS: &str = "/etc/cloudid/conf.d";
+/// What `cloudid-cacher enroll` writes outside of [`STATE`].
+pub(super) const DIRECTORY_FILES: [&str; 2] = [
+    "/etc/cloudid/ca.pem",
+    "/etc/cloudid/conf.d/10-directory.toml",
+];
+pub(super) const PUBLISHED_MAP: &str = "/run/cloudid/identity.map";
+pub(super) const BACKUP: &str = "/var/lib/cloudid-enroll-backup";
+/// Exists where systemd is the init of this machine.
+pub(super) const SYSTEMD: &str = "/run/systemd/system";

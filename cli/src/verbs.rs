@@ -1,0 +1,46 @@
+//! The verbs, one file per noun: what may be said, and what then happens.
+
+pub(crate) mod completions;
+pub(crate) mod events;
+pub(crate) mod explain;
+pub(crate) mod group;
+pub(crate) mod host;
+pub(crate) mod keys;
+pub(crate) mod login;
+mod objects;
+pub(crate) mod passwd;
+pub(crate) mod project;
+pub(crate) mod rule;
+pub(crate) mod tag;
+pub(crate) mod token;
+pub(crate) mod user;
+
+use crate::arguments::Verb;
+use crate::context::Context;
+use crate::error::Failure;
+
+pub(crate) async fn run(verb: Verb, context: &Context) -> Result<(), Failure> {
+    match verb {
+        Verb::Login(arguments) => login::login(&arguments, context).await,
+        Verb::Logout => login::logout(context).await,
+        Verb::Whoami => login::whoami(context).await,
+        Verb::Passwd(arguments) => passwd::run(&arguments, context).await,
+        Verb::Keys(verb) => keys::run(verb, context).await,
+        Verb::Explain(arguments) => explain::run(arguments, context).await,
+        Verb::User(verb) => user::run(*verb, context).await,
+        Verb::Group(verb) => group::run(verb, context).await,
+        Verb::Host(verb) => host::run(verb, context).await,
+        Verb::Project(verb) => project::run(verb, context).await,
+        Verb::Tag(tag::TagVerb::List) => tag::list(context).await,
+        Verb::Rule(rule::RuleVerb::Access(verb)) => rule::run(verb, context).await,
+        Verb::Token(verb) => token::run(verb, context).await,
+        Verb::Events(verb) => events::run(verb, context).await,
+        Verb::Enroll(arguments) => crate::host::enroll::run(arguments, context).await,
+        Verb::Unenroll(arguments) => crate::host::unenroll::run(&arguments, context).await,
+        Verb::HostStatus => crate::host::status::run(context),
+        Verb::Sync(arguments) => crate::host::sync::run(&arguments, context),
+        Verb::Config(verb) => crate::host::config::run(&verb, context),
+        Verb::Completions(arguments) => completions::completions(&arguments, context),
+        Verb::Man(arguments) => completions::man(&arguments),
+    }
+}

@@ -1,0 +1,194 @@
+//! What all kinds of objects of the directory have in common: lists, one object, and changes that
+//! show what they do before they do it.
+
+use directory_api::rest::Preview;
+use reqwest::Method;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::client::{Call, Directory};
+use crate::context::Context;
+use crate::error::Failure;
+use crate::output::Column;
+
+/// A login more or less than this asks nobody.
+const PAIRS_UNASKED: u64 = 1;
+const PAIRS_SHOWN: usize = 20;
+
+pub(crate) async fn list(call: Call, columns: &[Column], context: &Context) -> Result<(), Failure> {
+    let objects = Directory::signed_in(context)?.list(call).await?;
+    context.output.list(columns, &objects)
+}
+
+pub(crate) async fn show(path: &[&str], context: &Context) -> Result<(), Failure> {
+    let answer = Directory::signed_in(context)?.call(Call::get(path)).await?;
+    context.output.object(&answer.body)
+}
+
+/// Makes an object and shows it.
+pub(crate) async fn create(
+    path: &[&str],
+    body: &impl Serialize,
+    context: &Context,
+) -> Result<(), Failure> {
+    let directory = Directory::signed_in(context)?;
+    act(&directory, Call::post(path, body), "this", context).await
+}
+
+/// Changes fields of an object: only if it is still what was read.
+pub(crate) async fn edit(
+    path: &[&str],
+    patch: Map<String, Value>,
+    context: &Context,
+) -> Result<(), Failure> {
+    if patch.is_empty() {
+        return Err(Failure::usage("nothing to change").next("say what, see --help"));
+    }
+    let directory = Directory::signed_in(context)?;
+    let seen = directory.call(Call::get(path)).await?;
+    let call = Call::new(Method::PATCH, path)
+        .body(&patch)
+        .if_match(seen.entity_tag);
+    act(&directory, call, "this change", context).await
+}
+
+/// Removes an object: only if it is still what was read, and only when somebody says yes.
+pub(crate) async fn remove(path: &[&str], context: &Context) -> Result<(), Failure> {
+    let directory = Directory::signed_in(context)?;
+    let seen = directory.call(Call::get(path)).await?;
+    let call = Call::new(Method::DELETE, path).if_match(seen.entity_tag);
+    let name = path.last().copied().unwrap_or_default();
+    if !context.options.dry_run {
+        context.confirm(&format!("remove {name}?"))?;
+    }
+    act(&directory, call, &format!("removing {name}"), context).await
+}
+
+/// Does one thing to one object by its own end point, such as `suspend`.
+pub(crate) async fn post(
+    path: &[&str],
+    body: &impl Serialize,
+    context: &Context,
+) -> Result<(), Failure> {
+    create(path, body, context).await
+}
+
+/// A change: with `--dry-run` it is only shown; otherwise, unless `--yes`, it is shown and asked
+/// for when it gives or takes more than one login.
+async fn act(
+    directory: &Directory,
+    call: Call,
+    what: &str,
+    context: &Context,
+) -> Result<(), Failure> {
+    if context.options.dry_run {
+        let preview = directory.call(call.dry_run()).await?;
+        return context.output.object(&preview.body);
+    }
+    if !context.options.yes {
+        let preview = directory.call(call.clone().dry_run()).await?;
+        ask_when_wide(&preview.body, what, context)?;
+    }
+    let answer = directory.call(call).await?;
+    if answer.body.is_null() {
+        context.output.say("done");
+        Ok(())
+    } else {
+        context.output.object(&answer.body)
+    }
+}
+
+fn ask_when_wide(body: &Value, what: &str, context: &Context) -> Result<(), Failure> {
+    let preview = body.get("preview").unwrap_or(body);
+    let Ok(preview) = serde_json::from_value::<Preview>(preview.clone()) else {
+        return Ok(());
+    };
+    let pairs = preview.gained_count.saturating_add(preview.lost_count);
+    if pairs <= PAIRS_UNASKED {
+        return Ok(());
+    }
+    context.output.warn(&blast_radius(&preview));
+    context.confirm(&format!(
+        "{what} gives {} logins and takes {}; go on?",
+        preview.gained_count, preview.lost_count
+    ))
+}
+
+fn blast_radius(preview: &Preview) -> String {
+    let gained = preview.gained.iter().map(|reach| ('+', reach));
+    let lost = preview.lost.iter().map(|reach| ('-', reach));
+    let mut lines: Vec<_> = gained
+        .chain(lost)
+        .take(PAIRS_SHOWN)
+        .map(|(sign, reach)| format!("  {sign} {} on {}", reach.user, reach.host))
+        .collect();
+    let shown = lines.len() as u64;
+    let all = preview.gained_count.saturating_add(preview.lost_count);
+    if all > shown {
+        lines.push(format!("  … and {} more", all - shown));
+    }
+    lines.join("\n")
+}
+
+/// Collects the fields of a merge patch: what was not said is not sent.
+#[derive(Debug, Default)]
+pub(crate) struct Patch(Map<String, Value>);
+
+impl Patch {
+    pub(crate) fn set(mut self, field: &str, value: Option<impl Into<Value>>) -> Self {
+        if let Some(value) = value {
+            self.0.insert(field.to_owned(), value.into());
+        }
+        self
+    }
+
+    /// `none` takes the field away.
+    pub(crate) fn set_or_clear(self, field: &str, value: Option<&String>) -> Self {
+        let value = value.map(|value| match value.as_str() {
+            "none" => Value::Null,
+            text => Value::from(text),
+        });
+        self.set(field, value)
+    }
+
+    pub(crate) fn fields(self) -> Map<String, Value> {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use directory_api::rest::Reach;
+
+    use super::*;
+
+    #[test]
+    fn the_blast_radius_is_counted_even_where_it_is_cut_off() {
+        let reach = |number: u32| Reach {
+            user: format!("user{number}"),
+            host: "web-1".to_owned(),
+        };
+        let preview = Preview {
+            dry_run: true,
+            lost: (0..200).map(reach).collect(),
+            lost_count: 5000,
+            ..Preview::default()
+        };
+        let text = blast_radius(&preview);
+        assert!(text.starts_with("  - user0 on web-1\n"));
+        assert!(text.ends_with("… and 4980 more"));
+    }
+
+    #[test]
+    fn a_patch_sends_only_what_was_said() {
+        let patch = Patch::default()
+            .set("email", Some("a@b"))
+            .set("description", None::<String>)
+            .set_or_clear("expires_at", Some(&"none".to_owned()));
+        let sent = Value::Object(patch.fields());
+        assert_eq!(
+            sent,
+            serde_json::json!({"email": "a@b", "expires_at": null})
+        );
+    }
+}
