@@ -1,18 +1,24 @@
 -- What hosts are sent, and what they say.
 
+-- manifest: base64 of the signed bytes. plan: hash of all that it says but version and times.
 CREATE TABLE manifests (
     host_id            TEXT NOT NULL REFERENCES hosts (id),
     version            BIGINT NOT NULL,
     manifest           TEXT NOT NULL,
+    plan               TEXT NOT NULL,
     fast_lane_sequence BIGINT NOT NULL,
     issued_at          BIGINT NOT NULL,
     expires_at         BIGINT NOT NULL,
     PRIMARY KEY (host_id, version)
 );
 
+-- content: base64 of the bytes as they travel, which hash names. plain: kind and hash of what is
+-- inside, so that what has not changed is not sealed anew. version: the newest manifest with it.
 CREATE TABLE chunks (
     host_id TEXT NOT NULL REFERENCES hosts (id),
     hash    TEXT NOT NULL,
+    plain   TEXT NOT NULL,
+    length  BIGINT NOT NULL,
     content TEXT NOT NULL,
     version BIGINT NOT NULL,
     PRIMARY KEY (host_id, hash)

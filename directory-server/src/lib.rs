@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod act;
+pub mod agent;
 pub mod api;
 pub mod audit;
 pub mod clock;
@@ -13,6 +14,8 @@ pub mod config;
 pub mod dirty;
 pub mod http;
 pub mod id;
+pub mod keys;
+pub mod publish;
 pub mod reach;
 pub mod state;
 pub mod store;

@@ -10,9 +10,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
 use sha2::{Digest, Sha256};
 
-use super::{CommandError, Outside, read_text, say};
+use super::{CommandError, Outside, passphrase, read_text, say};
 use crate::config::Config;
 use crate::id::Kind;
+use crate::keys::{self, NewKeys};
 use crate::store::{self, Organisation};
 use crate::tls::Authority;
 
@@ -29,6 +30,13 @@ pub(super) struct Init {
     /// Further names or addresses for the server's certificate.
     #[arg(long = "name", value_name = "NAME")]
     names: Vec<String>,
+    /// Where the root key is written (mode 0600), protected by a passphrase. Take it offline: it is
+    /// needed only to renew the signing key.
+    #[arg(long, value_name = "FILE")]
+    root_key_file: PathBuf,
+    /// File whose first line is the root key's passphrase; asked for on the terminal when absent.
+    #[arg(long, value_name = "FILE")]
+    root_passphrase_file: Option<PathBuf>,
     /// Where the one-time secret for the first administrator is written (mode 0600).
     #[arg(long, value_name = "FILE")]
     bootstrap_secret_file: PathBuf,
@@ -46,9 +54,17 @@ impl Init {
             name: self.organisation.clone(),
             public_url,
         };
-        for path in [&config.database, &self.bootstrap_secret_file] {
+        for path in [
+            &config.database,
+            &self.bootstrap_secret_file,
+            &self.root_key_file,
+            &config.keys.root_chain,
+            &config.keys.signing_key,
+        ] {
             refuse_existing(path)?;
         }
+        let passphrase = passphrase::read(self.root_passphrase_file.as_deref())?;
+        self.signing_keys(outside, &config, &organisation, &passphrase)?;
         self.certificates(outside, &config, &organisation)?;
         let secret: [u8; SECRET_BYTES] = random.bytes().map_err(no_randomness)?;
         let secret = URL_SAFE_NO_PAD.encode(secret);
@@ -62,9 +78,11 @@ impl Init {
         write_secret(&self.bootstrap_secret_file, &secret)?;
         say(&format!(
             "The directory of {} is made. Start it with `cloudid-directory serve`, then make the \
-             first administrator with the one-time secret in {}.",
+             first administrator with the one-time secret in {}. Take the root key in {} offline now: \
+             whoever has it and its passphrase can speak for the directory.",
             organisation.name,
-            self.bootstrap_secret_file.display()
+            self.bootstrap_secret_file.display(),
+            self.root_key_file.display()
         ));
         Ok(())
     }
@@ -81,6 +99,25 @@ impl Init {
             "public_url \"{}\" must be https://HOST[:PORT]; give --public-url or set server.public_url",
             url.escape_default()
         )))
+    }
+
+    /// Makes the root key, which goes to its owner, and the signing key that it certifies.
+    fn signing_keys(
+        &self,
+        outside: &Outside,
+        config: &Config,
+        organisation: &Organisation,
+        passphrase: &str,
+    ) -> Result<(), CommandError> {
+        let of = keys::For {
+            organisation: &organisation.id,
+            signing_ttl: config.keys.signing_ttl,
+            now: outside.clock.now(),
+        };
+        let made = NewKeys::make(of, passphrase, &outside.random)?;
+        write_secret(&self.root_key_file, &made.root_key_pem)?;
+        write_new(&config.keys.root_chain, &made.root_chain, 0o644)?;
+        write_secret(&config.keys.signing_key, &made.signing_key)
     }
 
     /// Makes the CA, and the server's certificate unless the operator has put one there.
@@ -137,7 +174,7 @@ fn write_secret(path: &Path, text: &str) -> Result<(), CommandError> {
     write_new(path, text, 0o600)
 }
 
-fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), CommandError> {
+fn write_new(path: &Path, content: impl AsRef<[u8]>, mode: u32) -> Result<(), CommandError> {
     let failed = |error| CommandError::File(path.to_owned(), error);
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(failed)?;
@@ -148,7 +185,7 @@ fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), CommandError> {
         .mode(mode)
         .open(path)
         .map_err(failed)?;
-    file.write_all(text.as_bytes()).map_err(failed)?;
+    file.write_all(content.as_ref()).map_err(failed)?;
     file.sync_all().map_err(failed)
 }
 

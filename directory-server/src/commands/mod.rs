@@ -1,6 +1,7 @@
 //! The verbs of `cloudid-directory`.
 
 mod init;
+mod passphrase;
 mod serve;
 
 use std::path::{Path, PathBuf};
@@ -9,6 +10,8 @@ use clap::{Parser, Subcommand};
 
 use crate::clock::{Clock, Random};
 use crate::config::{BadConfig, Config, Override};
+use crate::keys::KeyError;
+use crate::publish::PublishError;
 use crate::store::OpenError;
 use crate::tls::{AuthorityError, ListenError};
 
@@ -79,6 +82,12 @@ pub enum CommandError {
     /// There is no socket to listen on.
     #[error("cannot listen on {0}: {1}")]
     Bind(std::net::SocketAddr, #[source] std::io::Error),
+    /// Nothing can be signed for hosts.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// Bundles cannot be made.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
     /// Something the operator can mend.
     #[error("{0}")]
     Operator(String),

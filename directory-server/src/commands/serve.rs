@@ -1,11 +1,16 @@
 //! `serve`: opens the database, or says why not, and answers until it is told to stop.
 
+use std::sync::Arc;
+
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::{CommandError, Outside, read_text};
+use crate::agent::{self, HostChannel};
 use crate::config::Config;
+use crate::keys::SigningKeys;
+use crate::publish::{Publisher, Wakes};
 use crate::state::AppState;
 use crate::tls::{self, Authority};
 use crate::{http, store};
@@ -30,6 +35,7 @@ pub(super) async fn run(outside: Outside, config: Config) -> Result<(), CommandE
     let listener = TcpListener::bind(address)
         .await
         .map_err(|error| CommandError::Bind(address, error))?;
+    let signing = SigningKeys::load(&config.keys, &organisation.id, outside.clock.now())?;
     let state = AppState::new(
         store.clone(),
         organisation,
@@ -37,13 +43,17 @@ pub(super) async fn run(outside: Outside, config: Config) -> Result<(), CommandE
         authority,
         (outside.clock, outside.random),
     );
+    let (signing, wakes) = (Arc::new(signing), Wakes::default());
+    let publisher = Publisher::new(state.clone(), Arc::clone(&signing), wakes.clone()).await?;
+    publisher.start();
+    let hosts = agent::router(HostChannel::new(state.clone(), signing, wakes));
     let (stop, stopping) = watch::channel(false);
     tokio::spawn(async move {
         told_to_stop().await;
         let _ = stop.send(true);
     });
     tracing::info!(%address, "serving");
-    let served = tls::serve(listener, acceptor, http::router(state), stopping).await;
+    let served = tls::serve(listener, acceptor, http::router(state, hosts), stopping).await;
     store.close().await;
     served.map_err(|error| CommandError::Bind(address, error))
 }

@@ -17,12 +17,13 @@ use crate::state::AppState;
 /// Largest body of a request.
 pub(super) const BODY_BYTES_MAX: usize = 1 << 20;
 
-/// The whole server.
-pub fn router(state: AppState) -> Router {
+/// The whole server; `hosts` is the host channel.
+pub fn router(state: AppState, hosts: Router<AppState>) -> Router {
     Router::new()
         .route("/healthz", get(healthy))
         .route("/readyz", get(ready))
         .route("/version", get(version))
+        .merge(hosts)
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

@@ -1,0 +1,168 @@
+//! Which host is calling. The certificate says who it is; the database says what it is now.
+
+use axum::extract::FromRequestParts;
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use directory_api::rest::EventObject;
+use policy::HostState;
+use sqlx::FromRow;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::HostChannel;
+use crate::http::{Origin, Refused, Visit};
+use crate::id::Kind;
+use crate::tls::PeerCertificate;
+
+/// Sooner than this a sign of life is not written again.
+const SEEN_INTERVAL_MS: i64 = 60_000;
+
+/// An enrolled host that may use the host channel now.
+#[derive(Debug, Clone)]
+pub(super) struct Caller {
+    /// `hst_…`
+    pub(super) id: String,
+    pub(super) hostname: String,
+    pub(super) acked_sequence: i64,
+    pub(super) origin: Origin,
+}
+
+/// Whoever calls without a certificate.
+#[derive(Debug, Clone)]
+pub(super) struct Stranger(pub(super) Origin);
+
+/// A host of which only the certificate has been looked at and which may still wait for approval.
+#[derive(Debug, Clone)]
+pub(super) struct AnyHost;
+
+#[derive(FromRow)]
+struct Row {
+    id: String,
+    hostname: String,
+    state: String,
+    certificate_serial: String,
+    last_seen: Option<i64>,
+    acked_sequence: i64,
+}
+
+impl FromRequestParts<HostChannel> for Caller {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, channel: &HostChannel) -> Result<Self, Refused> {
+        let row = known_host(parts, channel).await?;
+        match state(&row.state) {
+            Some(HostState::Active | HostState::Quarantined) => {}
+            Some(HostState::Pending) => {
+                return Err(Refused::new(
+                    StatusCode::FORBIDDEN,
+                    "host_pending",
+                    "This host waits for an administrator's approval.",
+                )
+                .hint("Ask for `cloudid host approve`.")
+                .retry_after(30));
+            }
+            Some(HostState::Retired) | None => return Err(retired()),
+        }
+        seen(channel, &row).await?;
+        let Stranger(mut origin) = Stranger::from_request_parts(parts, channel).await?;
+        origin.actor = EventObject {
+            kind: "host".to_owned(),
+            id: row.id.clone(),
+            name: row.hostname.clone(),
+        };
+        Ok(Self {
+            origin,
+            id: row.id,
+            hostname: row.hostname,
+            acked_sequence: row.acked_sequence,
+        })
+    }
+}
+
+impl FromRequestParts<HostChannel> for Stranger {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, channel: &HostChannel) -> Result<Self, Refused> {
+        let Visit(origin) = Visit::from_request_parts(parts, &channel.app).await?;
+        Ok(Self(origin))
+    }
+}
+
+impl FromRequestParts<HostChannel> for AnyHost {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, channel: &HostChannel) -> Result<Self, Refused> {
+        let row = known_host(parts, channel).await?;
+        match state(&row.state) {
+            Some(HostState::Active | HostState::Quarantined | HostState::Pending) => Ok(Self),
+            Some(HostState::Retired) | None => Err(retired()),
+        }
+    }
+}
+
+async fn known_host(parts: &Parts, channel: &HostChannel) -> Result<Row, Refused> {
+    let Some(PeerCertificate(certificate)) = parts.extensions.get() else {
+        return Err(Refused::new(
+            StatusCode::UNAUTHORIZED,
+            "unauthenticated",
+            "This call needs the certificate of an enrolled host.",
+        )
+        .hint("Enrol the host with `cloudid enroll`."));
+    };
+    let (id, serial) = subject(certificate).ok_or_else(retired)?;
+    let row: Option<Row> = sqlx::query_as(
+        "SELECT id, hostname, state, certificate_serial, last_seen, acked_sequence
+         FROM hosts WHERE id = $1",
+    )
+    .bind(&id)
+    .fetch_optional(channel.app.store.read())
+    .await?;
+    // Only the newest certificate of a host is good, whatever its dates say.
+    row.filter(|row| row.certificate_serial == serial)
+        .ok_or_else(retired)
+}
+
+/// Host id and serial number of a certificate whose chain TLS has verified.
+fn subject(certificate: &[u8]) -> Option<(String, String)> {
+    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+    let mut names = certificate.subject().iter_common_name();
+    let id = names.next()?.as_str().ok()?.to_owned();
+    let serial = certificate.raw_serial().iter();
+    let serial = serial.map(|byte| format!("{byte:02x}")).collect();
+    (names.next().is_none() && Kind::Host.is_id(&id)).then_some((id, serial))
+}
+
+fn state(text: &str) -> Option<HostState> {
+    match text {
+        "pending" => Some(HostState::Pending),
+        "active" => Some(HostState::Active),
+        "quarantined" => Some(HostState::Quarantined),
+        "retired" => Some(HostState::Retired),
+        _ => None,
+    }
+}
+
+fn retired() -> Refused {
+    Refused::new(
+        StatusCode::FORBIDDEN,
+        "host_retired",
+        "This host is retired, or its certificate was replaced.",
+    )
+    .hint("Enrol it again with a new token if it should come back.")
+}
+
+async fn seen(channel: &HostChannel, row: &Row) -> Result<(), Refused> {
+    let now = channel.app.clock.now().as_millisecond();
+    if row
+        .last_seen
+        .is_some_and(|seen| now - seen < SEEN_INTERVAL_MS)
+    {
+        return Ok(());
+    }
+    let mut tx = channel.app.store.write().await?;
+    sqlx::query("UPDATE hosts SET last_seen = $1 WHERE id = $2")
+        .bind(now)
+        .bind(&row.id)
+        .execute(&mut *tx)
+        .await?;
+    Ok(tx.commit().await?)
+}

@@ -1,0 +1,61 @@
+//! `/agent/v1`: what hosts are told and what they say. A host speaks only for itself, by the
+//! certificate of its own key; whether it still may is asked of the database at every call.
+
+mod acks;
+mod attempts;
+mod bundle;
+mod caller;
+mod enroll;
+mod events;
+mod hostname;
+mod owners;
+mod stream;
+mod tags;
+mod token;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+use crate::keys::SigningKeys;
+use crate::publish::Wakes;
+use crate::state::AppState;
+
+use attempts::Attempts;
+
+/// What the host channel needs besides the rest of the server.
+#[derive(Clone)]
+pub struct HostChannel {
+    app: AppState,
+    keys: Arc<SigningKeys>,
+    wakes: Wakes,
+    attempts: Arc<Attempts>,
+}
+
+impl HostChannel {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(app: AppState, keys: Arc<SigningKeys>, wakes: Wakes) -> Self {
+        Self {
+            app,
+            keys,
+            wakes,
+            attempts: Arc::default(),
+        }
+    }
+}
+
+/// The calls of hosts.
+pub fn router(channel: HostChannel) -> Router<AppState> {
+    Router::new()
+        .route("/agent/v1/enroll", post(enroll::enroll))
+        .route("/agent/v1/root", get(bundle::root))
+        .route("/agent/v1/manifest", get(bundle::manifest))
+        .route("/agent/v1/chunks/{name}", get(bundle::chunk))
+        .route("/agent/v1/stream", get(stream::stream))
+        .route("/agent/v1/acks", post(acks::acknowledge))
+        .route("/agent/v1/events", post(events::take))
+        .route("/agent/v1/owners", post(owners::owners))
+        .with_state(channel)
+}

@@ -1,0 +1,89 @@
+//! Revocations that must not wait: whatever waits in `fast_lane` is signed and sent on all open
+//! streams. A message is made of its row alone, so signing it again after a crash gives the same
+//! bytes.
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use jiff::Timestamp;
+use signed_bundle::{FastAction, FastMessage};
+use sqlx::FromRow;
+
+use super::PublishError;
+use crate::keys::SigningKeys;
+use crate::state::AppState;
+
+/// What rows of this kind ask for; their subject is a user.
+pub(crate) const SUSPEND_USER: &str = "suspend_user";
+
+/// A row of `fast_lane`, which is all that a message is made of.
+#[derive(FromRow)]
+pub(crate) struct Row {
+    pub(crate) sequence: i64,
+    verb: String,
+    subject: String,
+    created_at: i64,
+}
+
+/// Every message after this sequence, whether it has been sent already or is about to be.
+pub(crate) async fn after(app: &AppState, sequence: i64) -> Result<Vec<Row>, sqlx::Error> {
+    sqlx::query_as(
+        "SELECT sequence, verb, subject, created_at FROM fast_lane
+         WHERE sequence > $1 ORDER BY sequence",
+    )
+    .bind(sequence)
+    .fetch_all(app.store.read())
+    .await
+}
+
+/// Signs, sends and then stores every message that waits: sending is what is urgent, and the row
+/// itself is durable already.
+pub(super) async fn send_pending(app: &AppState, keys: &SigningKeys) -> Result<(), PublishError> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT sequence, verb, subject, created_at FROM fast_lane
+         WHERE message IS NULL ORDER BY sequence",
+    )
+    .fetch_all(app.store.read())
+    .await?;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let signed: Vec<(i64, Arc<[u8]>)> = rows
+        .iter()
+        .map(|row| (row.sequence, sign(keys, row).into()))
+        .collect();
+    for (sequence, bytes) in &signed {
+        // Nobody listens: hosts that come later get it from the database.
+        let _ = app
+            .fast_lane
+            .send((sequence.unsigned_abs(), Arc::clone(bytes)));
+    }
+    let mut tx = app.store.write().await?;
+    for (sequence, bytes) in &signed {
+        sqlx::query("UPDATE fast_lane SET message = $1 WHERE sequence = $2")
+            .bind(BASE64_STANDARD.encode(bytes))
+            .bind(sequence)
+            .execute(&mut *tx)
+            .await?;
+    }
+    Ok(tx.commit().await?)
+}
+
+/// The signed message of a row.
+pub(crate) fn sign(keys: &SigningKeys, row: &Row) -> Vec<u8> {
+    let action = match row.verb.as_str() {
+        SUSPEND_USER => FastAction::SuspendUser {
+            user: row.subject.clone(),
+        },
+        verb => FastAction::Unknown {
+            verb: verb.to_owned(),
+        },
+    };
+    keys.fast_message(&FastMessage {
+        organisation: keys.root().organisation.clone(),
+        sequence: row.sequence.unsigned_abs(),
+        issued: Timestamp::from_millisecond(row.created_at).unwrap_or_default(),
+        action,
+    })
+}

@@ -1,0 +1,237 @@
+//! Makes bundles. Whatever changes in the store is published to the hosts it concerns, and to no
+//! others; revocations overtake bundles on the fast lane. One publisher runs in a directory.
+
+mod bundle;
+pub(crate) mod fast_lane;
+mod slice;
+mod virtual_groups;
+mod wakes;
+mod world;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use posix_names::Gid;
+use signed_bundle::VirtualGroup;
+
+use crate::clock::NoRandomness;
+use crate::dirty::{Dirty, Touched};
+use crate::keys::SigningKeys;
+use crate::state::AppState;
+
+pub use wakes::Wakes;
+use world::{World, WorldHost};
+
+/// Changes that follow each other this closely become one bundle.
+const SETTLE: Duration = Duration::from_millis(30);
+/// How often it is looked for manifests that grow old.
+const RENEWAL_CHECK: Duration = Duration::from_secs(60);
+/// After a failure.
+const RETRY: Duration = Duration::from_secs(5);
+/// Hosts whose bundles are written in one transaction, so that other writers get their turn.
+const HOSTS_PER_WRITE: usize = 32;
+
+/// Why nothing was published; what hosts have stays in force.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// The database failed.
+    #[error("the database failed: {0}")]
+    Store(#[from] sqlx::Error),
+    /// A stored rule cannot be read.
+    #[error("access rule {0} cannot be read ({1}); nothing is published until it is mended")]
+    Rule(String, String),
+    /// A host's slice does not fit.
+    #[error("the bundle of {0}: {1}")]
+    Plan(String, signed_bundle::PlanError),
+    /// A host's public key is not one.
+    #[error("the sealing key of {0} is unusable; enrol it again")]
+    SealingKey(String),
+    /// Nothing can be drawn.
+    #[error(transparent)]
+    Random(#[from] NoRandomness),
+    /// All ids are given out.
+    #[error("no ids are left for groups")]
+    NoIds,
+    /// A date outside the calendar.
+    #[error("a manifest's end lies outside the calendar")]
+    Date(#[from] jiff::Error),
+    /// The database holds nobody although hosts have bundles.
+    #[error(
+        "the database holds no users although bundles were published before; nothing is signed. \
+         Restore the newest backup"
+    )]
+    Emptied,
+}
+
+/// The one publisher.
+pub struct Publisher {
+    app: AppState,
+    keys: Arc<SigningKeys>,
+    wakes: Wakes,
+    virtual_groups: BTreeMap<VirtualGroup, Gid>,
+    /// Who was in each host's newest slice; empty for hosts not looked at since the start.
+    last: HashMap<String, BTreeSet<String>>,
+}
+
+impl Publisher {
+    /// Prepares the publisher.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub async fn new(
+        app: AppState,
+        keys: Arc<SigningKeys>,
+        wakes: Wakes,
+    ) -> Result<Self, PublishError> {
+        let virtual_groups = virtual_groups::gids(&app.store).await?;
+        Ok(Self {
+            app,
+            keys,
+            wakes,
+            virtual_groups,
+            last: HashMap::new(),
+        })
+    }
+
+    /// Publishes for ever. Revocations are signed and sent by a task of their own, so that none
+    /// waits for bundles.
+    pub fn start(mut self) {
+        let bundles = Dirty::default();
+        bundles.mark(everything());
+        let forwarded = bundles.clone();
+        let (app, keys) = (self.app.clone(), Arc::clone(&self.keys));
+        tokio::spawn(async move {
+            loop {
+                if let Err(error) = fast_lane::send_pending(&app, &keys).await {
+                    tracing::error!(%error, "revocations wait");
+                    tokio::time::sleep(RETRY).await;
+                    continue;
+                }
+                forwarded.mark(app.dirty.taken().await);
+            }
+        });
+        tokio::spawn(async move {
+            loop {
+                let touched = settled(&bundles).await;
+                if let Err(error) = self.publish(&touched).await {
+                    tracing::error!(%error, "not published; hosts keep what they have");
+                    tokio::time::sleep(RETRY).await;
+                    bundles.mark(touched);
+                }
+            }
+        });
+    }
+
+    /// Publishes what was touched. Returns the hosts that have a new version.
+    ///
+    /// # Errors
+    /// Says why nothing, or not everything, was published.
+    pub async fn publish(
+        &mut self,
+        touched: &Touched,
+    ) -> Result<BTreeMap<String, u64>, PublishError> {
+        let world = World::load(&self.app.store).await?;
+        if world.users_ever == 0 && world.hosts.iter().any(|host| host.bundle_version > 0) {
+            return Err(PublishError::Emptied);
+        }
+        self.forget_others(&world, touched);
+        let concerned: Vec<&WorldHost> = world
+            .hosts
+            .iter()
+            .filter(|host| self.concerns(touched, host, &world))
+            .collect();
+        let mut published = BTreeMap::new();
+        let mut failed = Ok(());
+        for hosts in concerned.chunks(HOSTS_PER_WRITE) {
+            match self.write(&world, hosts).await {
+                Ok(versions) => published.extend(versions),
+                Err(error) => failed = Err(error),
+            }
+        }
+        failed.map(|()| published)
+    }
+
+    async fn write(
+        &mut self,
+        world: &World,
+        hosts: &[&WorldHost],
+    ) -> Result<BTreeMap<String, u64>, PublishError> {
+        let maker = bundle::Maker {
+            keys: &self.keys,
+            random: &self.app.random,
+            now: self.app.clock.now(),
+            lifetime: self.app.config.keys.bundle_ttl,
+        };
+        let mut versions = BTreeMap::new();
+        let mut failed = Ok(());
+        let mut tx = self.app.store.write().await?;
+        for host in hosts {
+            let slice = slice::slice_of(world, host, &self.virtual_groups);
+            let people = slice.people.iter().map(|person| person.id.clone());
+            let people: BTreeSet<String> = people.collect();
+            match maker.make(&mut tx, host, &slice, world).await {
+                Ok(version) => versions.extend(version.map(|new| (host.policy.id.clone(), new))),
+                // The others get theirs; this one is tried again.
+                Err(error) => failed = Err(error),
+            }
+            self.last.insert(host.policy.id.clone(), people);
+        }
+        tx.commit().await?;
+        for (host, version) in &versions {
+            self.wakes.published(host, *version);
+        }
+        failed.map(|()| versions)
+    }
+
+    fn concerns(&self, touched: &Touched, host: &WorldHost, world: &World) -> bool {
+        let id = &host.policy.id;
+        let Some(last) = self.last.get(id) else {
+            return true;
+        };
+        touched.everything
+            || touched.hosts.contains(id)
+            || !last.is_disjoint(&touched.users)
+            || world.people.iter().any(|person| {
+                let record = &person.record;
+                touched.users.contains(&record.id)
+                    && policy::could_ever_reach(
+                        &record.id,
+                        &record.groups,
+                        &host.policy,
+                        &world.rules,
+                    )
+            })
+    }
+
+    /// Hosts that are touched and no longer get bundles: whoever waits for one is sent away.
+    fn forget_others(&mut self, world: &World, touched: &Touched) {
+        for host in &touched.hosts {
+            if world.hosts.iter().all(|known| known.policy.id != *host) {
+                self.last.remove(host);
+                self.wakes.forget(host);
+            }
+        }
+    }
+}
+
+/// Everything is looked at; only what has changed or grows old is published.
+#[must_use]
+pub fn everything() -> Touched {
+    Touched {
+        everything: true,
+        ..Touched::default()
+    }
+}
+
+/// Waits for marks, and a little longer for those that follow closely.
+async fn settled(bundles: &Dirty) -> Touched {
+    let Ok(mut touched) = tokio::time::timeout(RENEWAL_CHECK, bundles.taken()).await else {
+        return everything();
+    };
+    tokio::time::sleep(SETTLE).await;
+    if let Ok(more) = tokio::time::timeout(Duration::ZERO, bundles.taken()).await {
+        touched.merge(more);
+    }
+    touched
+}
