@@ -14,7 +14,7 @@
 //!            text  the names, each with its NUL
 //! ```
 //!
-//! A place is the offset inside its record section divided by 8, plus one; 0 is an empty slot.
+//! A user's checksum is that of the text under that of the numbers before it. A place is the offset inside its record section divided by 8, plus one; 0 is an empty slot.
 //! `superseded` is 0 in a file; the cacher sets it in memory files, so no checksum covers it.
 //! Sections beyond those named here are left for later formats' additions and ignored.
 

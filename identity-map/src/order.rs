@@ -1,7 +1,7 @@
 //! Walks through a map in order of ids. A cursor is one number, so that it can stand in an atomic;
 //! it survives the replacement of the map: what was listed is not listed again.
 
-use crate::layout::{SLOTS_PER_BUCKET, SectionKind, u32_at};
+use crate::layout::{BUCKET_BYTES, SLOTS_PER_BUCKET, SectionKind, u32_at};
 use crate::read::{Bytes, Map, ReadError};
 
 /// A place in the order of ids: the last id listed, and where the next one stood then.
@@ -37,34 +37,52 @@ impl<B: Bytes> Map<B> {
         count: u32,
         cursor: Cursor,
     ) -> Result<Option<(u32, u32, Cursor)>, ReadError> {
+        let mut entries = Entries::of(self, order);
         let mut index = cursor.next.min(count);
-        if !self.stands_behind(order, index, cursor.last)? {
-            index = self.first_behind(order, count, cursor.last)?;
+        if !entries.stands_behind(index, cursor.last)? {
+            index = entries.first_behind(count, cursor.last)?;
         }
         if index >= count {
             return Ok(None);
         }
-        let (id, place) = self.entry(order, index)?;
+        let (id, place) = entries.at(index)?;
         if id <= cursor.last {
             return Err(ReadError::Damaged);
         }
         let next = index.saturating_add(1);
         Ok(Some((id, place, Cursor { last: id, next })))
     }
+}
+
+/// A list in order, and its bucket that was read last: neighbours mostly share one.
+struct Entries<'a, B> {
+    map: &'a Map<B>,
+    order: SectionKind,
+    bucket: Option<(u32, [u8; BUCKET_BYTES])>,
+}
+
+impl<'a, B: Bytes> Entries<'a, B> {
+    fn of(map: &'a Map<B>, order: SectionKind) -> Self {
+        Self {
+            map,
+            order,
+            bucket: None,
+        }
+    }
 
     /// Whether the entry before an index is the one listed last, so that the index goes on from it.
-    fn stands_behind(&self, order: SectionKind, index: u32, last: u32) -> Result<bool, ReadError> {
+    fn stands_behind(&mut self, index: u32, last: u32) -> Result<bool, ReadError> {
         match index.checked_sub(1) {
-            Some(before) => Ok(self.entry(order, before)?.0 == last),
+            Some(before) => Ok(self.at(before)?.0 == last),
             None => Ok(last == 0),
         }
     }
 
-    fn first_behind(&self, order: SectionKind, count: u32, last: u32) -> Result<u32, ReadError> {
+    fn first_behind(&mut self, count: u32, last: u32) -> Result<u32, ReadError> {
         let (mut low, mut high) = (0, count);
         while low < high {
             let middle = low + (high - low) / 2;
-            if self.entry(order, middle)?.0 <= last {
+            if self.at(middle)?.0 <= last {
                 low = middle + 1;
             } else {
                 high = middle;
@@ -73,9 +91,15 @@ impl<B: Bytes> Map<B> {
         Ok(low)
     }
 
-    fn entry(&self, order: SectionKind, index: u32) -> Result<(u32, u32), ReadError> {
+    /// Id and place of an entry.
+    fn at(&mut self, index: u32) -> Result<(u32, u32), ReadError> {
         let slots = u32::from(SLOTS_PER_BUCKET);
-        let bucket = self.bucket(order, u64::from(index / slots))?;
+        let number = index / slots;
+        let bucket = match self.bucket {
+            Some((read, bucket)) if read == number => bucket,
+            Some(_) | None => self.map.bucket(self.order, u64::from(number))?,
+        };
+        self.bucket = Some((number, bucket));
         let at = 8 + 8 * (index % slots) as usize;
         Ok((u32_at(&bucket, at), u32_at(&bucket, at + 4)))
     }

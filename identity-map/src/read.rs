@@ -30,7 +30,7 @@ impl Bytes for &[u8] {
     }
 }
 
-/// Why a map gave no answer. None of them means that a name does not exist.
+/// Why a map gave no record. None of them means that a name does not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
     /// There is no map, or it cannot be opened or read.
@@ -42,6 +42,9 @@ pub enum ReadError {
     /// Bytes do not fit their checksum, or point outside the map.
     #[error("the identity map is damaged")]
     Damaged,
+    /// There is such a record, and the buffer is too small for it.
+    #[error("the buffer is too small")]
+    BufferTooSmall,
 }
 
 /// An opened map whose header was checked.

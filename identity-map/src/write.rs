@@ -12,6 +12,7 @@ use crate::layout::{
     MAP_BYTES_MAX, MEMBERS_PER_GROUP_MAX, RECORD_ALIGN, RECORDS_MAX, SECTIONS, Section,
     SectionKind, USER_HEAD_BYTES, put, rounded,
 };
+use crate::read_user::user_checksum;
 
 /// The bytes of the map with this content.
 ///
@@ -184,8 +185,9 @@ fn append_user(bytes: &mut Vec<u8>, user: &MapUser) -> Result<(), WriteError> {
             record.extend_from_slice(b"x\0");
         }
     }
-    let (_, checked) = record.split_at(8);
-    let sum = checksum(checked, part_seed(Part::User, uid));
+    let (head, text) = record.split_at(USER_HEAD_BYTES);
+    let (_, numbers) = head.split_at(8);
+    let sum = user_checksum(uid, numbers, text);
     put(&mut record, 0, &sum.to_le_bytes());
     record.resize(rounded(record.len(), 4), 0);
     bytes.extend_from_slice(&record);

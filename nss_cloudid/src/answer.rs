@@ -18,8 +18,11 @@ pub enum Failure {
 }
 
 impl From<ReadError> for Failure {
-    fn from(_: ReadError) -> Self {
-        Self::Unavailable
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::BufferTooSmall => Self::BufferTooSmall,
+            ReadError::Unreadable | ReadError::NotTrusted | ReadError::Damaged => Self::Unavailable,
+        }
     }
 }
 

@@ -38,10 +38,10 @@ impl Listing {
         if !map.enumerates() {
             return Err(Failure::NotFound);
         }
-        let (user, next) = map.user_after(self.cursor())?.ok_or(Failure::NotFound)?;
-        let places = pack::user(&user, buffer)?;
+        let next = map.user_after(self.cursor(), buffer)?;
+        let (user, next) = next.ok_or(Failure::NotFound)?;
         self.remember(next);
-        Ok(places)
+        Ok(user.into())
     }
 
     /// The next group; one that does not fit into the buffer comes again.

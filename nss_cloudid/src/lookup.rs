@@ -40,8 +40,8 @@ pub fn user_by_name(
     buffer: &mut [u8],
 ) -> Result<UserPlaces, Failure> {
     let map = Map::open_file(sources.map)?;
-    let user = map.user_by_name(name)?.ok_or(Failure::NotFound)?;
-    pack::user(&user, buffer)
+    let user = map.user_by_name(name, buffer)?;
+    user.map(UserPlaces::from).ok_or(Failure::NotFound)
 }
 
 /// The user of an id.
@@ -55,8 +55,8 @@ pub fn user_by_id(
 ) -> Result<UserPlaces, Failure> {
     Uid::new(u64::from(uid)).map_err(|_| Failure::NotFound)?;
     let map = Map::open_file(sources.map)?;
-    match map.user_by_id(uid)? {
-        Some(user) => pack::user(&user, buffer),
+    match map.user_by_id(uid, buffer)? {
+        Some(user) => Ok(user.into()),
         None if map.ranges_hold(uid) => {
             drop(map);
             owner::user(sources.socket, uid, buffer)
@@ -109,7 +109,6 @@ pub fn groups_of_user(
     name: &[u8],
 ) -> Result<(Map<MapFile>, GroupList), Failure> {
     let map = Map::open_file(sources.map)?;
-    let user = map.user_by_name(name)?.ok_or(Failure::NotFound)?;
-    let list = user.group_list();
+    let list = map.group_list_of(name)?.ok_or(Failure::NotFound)?;
     Ok((map, list))
 }

@@ -1,5 +1,6 @@
-//! Puts records into the buffer of the caller: strings, and for groups the aligned table of
-//! pointers to the members. Says where each part lies; the pointers to them are made in `ffi.rs`.
+//! Puts into the buffer of the caller what does not lie in the map as the caller wants it: a group's
+//! aligned table of pointers to its members, and records that no map holds. Says where each part
+//! lies; the pointers to them are made in `ffi.rs`.
 
 use identity_map::{Bytes, GroupHead, Map, UserRecord};
 
@@ -19,6 +20,16 @@ pub struct UserPlaces {
     pub starts: [usize; 5],
 }
 
+impl From<UserRecord> for UserPlaces {
+    fn from(user: UserRecord) -> Self {
+        Self {
+            uid: user.uid,
+            gid: user.gid,
+            starts: user.starts,
+        }
+    }
+}
+
 /// Where the parts of a group begin in the buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GroupPlaces {
@@ -30,19 +41,6 @@ pub struct GroupPlaces {
     pub password: usize,
     /// The table of pointers to the members, aligned and ended by a null pointer.
     pub members: usize,
-}
-
-pub(crate) fn user(user: &UserRecord, buffer: &mut [u8]) -> Result<UserPlaces, Failure> {
-    let text = user.text();
-    let place = buffer
-        .get_mut(..text.len())
-        .ok_or(Failure::BufferTooSmall)?;
-    place.copy_from_slice(text);
-    Ok(UserPlaces {
-        uid: user.uid(),
-        gid: user.gid(),
-        starts: user.starts(),
-    })
 }
 
 /// The parts of a user that no map holds, each without NUL.

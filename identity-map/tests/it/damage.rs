@@ -7,12 +7,12 @@ use identity_map::{Bytes, Cursor, Map, MapContent, ReadError, write_map};
 use proptest::prelude::*;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::sample::{content, groups_of, members_of};
+use crate::sample::{Found, by_id, by_name, content, find, groups_of, members_of};
 
 /// Every answer of a map, in a form that can be compared.
 #[derive(Debug, PartialEq)]
 enum Answer {
-    User(Option<(Vec<u8>, u32, u32)>),
+    User(Option<Found>),
     Groups(Option<Vec<u32>>),
     Group(Option<(Vec<u8>, u32, Vec<String>)>),
 }
@@ -21,15 +21,12 @@ fn answers<B: Bytes>(map: &Map<B>) -> Vec<Result<Answer, ReadError>> {
     let mut answers = Vec::new();
     for number in 0..12_u32 {
         let name = format!("person{number}");
-        let flat = |user: identity_map::UserRecord| (user.text().to_vec(), user.uid(), user.gid());
-        let by_name = map.user_by_name(name.as_bytes());
-        answers.push(by_name.map(|user| Answer::User(user.map(flat))));
-        let by_id = map.user_by_id(70_000 + number);
-        answers.push(by_id.map(|user| Answer::User(user.map(flat))));
+        answers.push(by_name(map, &name).map(Answer::User));
+        answers.push(by_id(map, 70_000 + number).map(Answer::User));
         answers.push(groups_of(map, &name).map(Answer::Groups));
-        let by_name = map.group_by_name(format!("team{number}").as_bytes());
-        let by_id = map.group_by_id(90_000 + number);
-        for found in [by_name, by_id] {
+        let named = map.group_by_name(format!("team{number}").as_bytes());
+        let numbered = map.group_by_id(90_000 + number);
+        for found in [named, numbered] {
             answers.push(found.and_then(|found| {
                 let Some(group) = found else {
                     return Ok(Answer::Group(None));
@@ -42,8 +39,9 @@ fn answers<B: Bytes>(map: &Map<B>) -> Vec<Result<Answer, ReadError>> {
                 ))))
             }));
         }
-        let next = map.user_after(Cursor::from_number(u64::from(70_000 + number)));
-        answers.push(next.map(|user| Answer::User(user.map(|(user, _)| flat(user)))));
+        let cursor = Cursor::from_number(u64::from(70_000 + number));
+        let next = find(|buffer| Ok(map.user_after(cursor, buffer)?.map(|(user, _)| user)));
+        answers.push(next.map(Answer::User));
     }
     answers
 }
@@ -232,8 +230,8 @@ proptest! {
         bytes[FIRST_USER_AT..FIRST_USER_AT + 8].copy_from_slice(&sum.to_le_bytes());
         let map = Map::open(&bytes[..], bytes.len() as u64).unwrap();
         prop_assert!(answers(&map).len() > 50);
-        if let Ok(Some(user)) = map.user_by_id(70_000) {
-            prop_assert!(user.uid() == 70_000 && user.gid() >= 70_000);
+        if let Ok(Some(found)) = by_id(&map, 70_000) {
+            prop_assert!(found.user.uid == 70_000 && found.user.gid >= 70_000);
         }
     }
 
@@ -258,7 +256,11 @@ proptest! {
 fn an_empty_map_answers() {
     let bytes = write_map(&MapContent::default()).unwrap();
     let map = Map::open(&bytes[..], bytes.len() as u64).unwrap();
-    assert!(map.user_by_name(b"alice").unwrap().is_none());
-    assert!(map.user_after(Cursor::default()).unwrap().is_none());
+    assert!(by_name(&map, "alice").unwrap().is_none());
+    assert!(
+        map.user_after(Cursor::default(), &mut [])
+            .unwrap()
+            .is_none()
+    );
     assert!(!map.enumerates());
 }

@@ -1,8 +1,9 @@
 //! What is written is what is read.
 
-use identity_map::{Cursor, Map, MapContent, MemberPolicy, write_map};
+use identity_map::{Cursor, Map, MapContent, MemberPolicy, ReadError, write_map};
 
-use crate::sample::{FIRST_GID, FIRST_UID, content, group, groups_of, members_of, opened, user};
+use crate::sample::{FIRST_GID, FIRST_UID, by_id, by_name, content, group, groups_of};
+use crate::sample::{members_of, opened, user};
 
 #[test]
 fn every_user_is_found_by_name_and_by_id() {
@@ -13,21 +14,15 @@ fn every_user_is_found_by_name_and_by_id() {
     assert_eq!((map.users(), map.groups()), (2_000, 5));
     assert!(map.enumerates() && map.lists_members());
     for wanted in &content.users {
-        let by_name = map
-            .user_by_name(wanted.name.as_str().as_bytes())
-            .unwrap()
-            .unwrap();
-        let by_id = map.user_by_id(wanted.uid.get()).unwrap().unwrap();
-        for found in [by_name, by_id] {
-            assert_eq!(found.name(), wanted.name.as_str().as_bytes());
-            assert_eq!(
-                (found.uid(), found.gid()),
-                (wanted.uid.get(), wanted.gid.get())
-            );
-            assert_eq!(found.gecos(), wanted.gecos.as_str().as_bytes());
-            assert_eq!(found.home(), wanted.home.as_str().as_bytes());
-            assert_eq!(found.shell(), wanted.shell.as_str().as_bytes());
-        }
+        let name = wanted.name.as_str();
+        let by_name = by_name(&map, name).unwrap().unwrap();
+        let by_id = by_id(&map, wanted.uid.get()).unwrap().unwrap();
+        assert_eq!(by_name, by_id);
+        let (gecos, home) = (wanted.gecos.as_str(), wanted.home.as_str());
+        let fields = [name, "x", gecos, home, wanted.shell.as_str()];
+        assert_eq!(by_name.fields(), fields);
+        assert_eq!(by_name.user.uid, wanted.uid.get());
+        assert_eq!(by_name.user.gid, wanted.gid.get());
         let expected: Vec<u32> = wanted.groups.iter().map(|gid| gid.get()).collect();
         let found = groups_of(&map, wanted.name.as_str()).unwrap().unwrap();
         assert_eq!(found, expected);
@@ -41,17 +36,27 @@ fn the_text_of_a_user_is_a_passwd_entry_with_x() {
         ..MapContent::default()
     };
     let bytes = write_map(&content).unwrap();
-    let alice = opened(&bytes).user_by_name(b"alice").unwrap().unwrap();
-    assert_eq!(
-        alice.text(),
-        b"alice\0x\0Person alice\0/home/alice\0/bin/bash\0"
-    );
-    let fields: Vec<u8> = alice
-        .starts()
-        .iter()
-        .map(|start| alice.text()[*start])
-        .collect();
-    assert_eq!(fields, b"axP//");
+    let alice = by_name(&opened(&bytes), "alice").unwrap().unwrap();
+    let text = b"alice\0x\0Person alice\0/home/alice\0/bin/bash\0";
+    assert_eq!(alice.text(), text);
+}
+
+#[test]
+fn a_buffer_is_too_small_only_for_somebody_who_is_there() {
+    let bytes = write_map(&content(10)).unwrap();
+    let map = opened(&bytes);
+    let enough = by_name(&map, "person3").unwrap().unwrap().text().len();
+    for room in 0..=enough {
+        let mut buffer = vec![0; room];
+        let found = map.user_by_name(b"person3", &mut buffer);
+        if room < enough {
+            assert_eq!(found, Err(ReadError::BufferTooSmall));
+        } else {
+            assert_eq!(found.unwrap().unwrap().uid, FIRST_UID + 3);
+        }
+        assert_eq!(map.user_by_name(b"person99", &mut buffer), Ok(None));
+        assert_eq!(map.user_by_id(FIRST_UID + 99, &mut buffer), Ok(None));
+    }
 }
 
 #[test]
@@ -88,17 +93,14 @@ fn what_is_not_there_is_not_found() {
             "person0\0",
             &"p".repeat(33),
         ] {
-            assert!(
-                map.user_by_name(name.as_bytes()).unwrap().is_none(),
-                "{name:?}"
-            );
+            assert!(by_name(&map, name).unwrap().is_none(), "{name:?}");
             assert!(
                 map.group_by_name(name.as_bytes()).unwrap().is_none(),
                 "{name:?}"
             );
         }
         for id in [0, 1, 69_999, 89_999, 100_000, u32::MAX] {
-            assert!(map.user_by_id(id).unwrap().is_none(), "{id}");
+            assert!(by_id(&map, id).unwrap().is_none(), "{id}");
             assert!(map.group_by_id(id).unwrap().is_none(), "{id}");
         }
     }
@@ -157,7 +159,7 @@ fn nss_21_enumeration_over_a_replaced_map_repeats_nobody() {
     let (many, few) = (opened(&many), opened(&few));
     let mut cursor = Cursor::default();
     for _ in 0..50 {
-        cursor = many.user_after(cursor).unwrap().unwrap().1;
+        cursor = many.user_after(cursor, &mut [0; 1024]).unwrap().unwrap().1;
     }
     assert_eq!(
         listed(&few, cursor),
@@ -207,15 +209,15 @@ fn a_name_of_a_user_is_not_a_group() {
     let bytes = write_map(&content).unwrap();
     let map = opened(&bytes);
     assert!(map.group_by_name(b"alice").unwrap().is_none());
-    assert!(map.user_by_name(b"staff-of-alice").unwrap().is_none());
-    assert!(map.user_by_id(70_001).unwrap().is_none());
+    assert!(by_name(&map, "staff-of-alice").unwrap().is_none());
+    assert!(by_id(&map, 70_001).unwrap().is_none());
     assert!(map.group_by_id(70_000).unwrap().is_none());
 }
 
 fn listed(map: &Map<&[u8]>, mut cursor: Cursor) -> Vec<u32> {
     let mut ids = Vec::new();
-    while let Some((user, next)) = map.user_after(cursor).unwrap() {
-        ids.push(user.uid());
+    while let Some((user, next)) = map.user_after(cursor, &mut [0; 1024]).unwrap() {
+        ids.push(user.uid);
         cursor = next;
     }
     ids

@@ -1,6 +1,9 @@
 //! Content for tests.
 
-use identity_map::{Bytes, GroupHead, Map, MapContent, MapGroup, MapUser, MemberPolicy, ReadError};
+use std::ffi::CStr;
+
+use identity_map::{Bytes, GroupHead, Map, MapContent, MapGroup, MapUser, MemberPolicy};
+use identity_map::{ReadError, UserRecord};
 use posix_names::{Gecos, Gid, GroupName, HomeDirectory, LoginShell, Uid, UserName};
 
 pub(crate) const FIRST_UID: u32 = 70_000;
@@ -68,13 +71,54 @@ pub(crate) fn opened(bytes: &[u8]) -> Map<&[u8]> {
     Map::open(bytes, bytes.len() as u64).unwrap()
 }
 
+/// A user as read, with the text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) user: UserRecord,
+    text: Vec<u8>,
+}
+
+impl Found {
+    pub(crate) fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// Name, password field, comment, home, shell.
+    pub(crate) fn fields(&self) -> [&str; 5] {
+        self.user.starts.map(|start| {
+            let field = CStr::from_bytes_until_nul(&self.text[start..]).unwrap();
+            field.to_str().unwrap()
+        })
+    }
+}
+
+/// Looks for a user with a buffer that is large enough.
+pub(crate) fn find(
+    lookup: impl FnOnce(&mut [u8]) -> Result<Option<UserRecord>, ReadError>,
+) -> Result<Option<Found>, ReadError> {
+    let mut buffer = [0; 1024];
+    let found = lookup(&mut buffer)?;
+    Ok(found.map(|user| Found {
+        user,
+        text: buffer[..user.text_bytes].to_vec(),
+    }))
+}
+
+pub(crate) fn by_name<B: Bytes>(map: &Map<B>, name: &str) -> Result<Option<Found>, ReadError> {
+    find(|buffer| map.user_by_name(name.as_bytes(), buffer))
+}
+
+pub(crate) fn by_id<B: Bytes>(map: &Map<B>, uid: u32) -> Result<Option<Found>, ReadError> {
+    find(|buffer| map.user_by_id(uid, buffer))
+}
+
 /// The groups of a user as numbers.
 pub(crate) fn groups_of<B: Bytes>(map: &Map<B>, name: &str) -> Result<Option<Vec<u32>>, ReadError> {
-    let Some(user) = map.user_by_name(name.as_bytes())? else {
+    let Some(list) = map.group_list_of(name.as_bytes())? else {
         return Ok(None);
     };
-    let mut bytes = vec![0; user.group_list().bytes()];
-    map.read_group_list(&user.group_list(), &mut bytes)?;
+    let mut bytes = vec![0; list.bytes()];
+    map.read_group_list(&list, &mut bytes)?;
     let ids = bytes
         .chunks_exact(4)
         .map(|id| u32::from_le_bytes(id.try_into().unwrap()));
