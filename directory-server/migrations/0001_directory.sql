@@ -13,7 +13,8 @@ CREATE TABLE organisation (
 -- Every uid and gid ever given out; rows are never removed, so no id is given out twice.
 CREATE TABLE unix_ids (
     id    BIGINT PRIMARY KEY,
-    owner TEXT NOT NULL
+    owner TEXT NOT NULL,
+    pinned BIGINT NOT NULL DEFAULT 0
 );
 
 -- Every name ever given out in its folded form; login names of deleted users stay.

@@ -7,6 +7,8 @@ use tokio::sync::broadcast;
 use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::dirty::Dirty;
+use crate::limiter::Limiter;
+use crate::password::Passwords;
 use crate::store::{Organisation, Store};
 use crate::tls::Authority;
 
@@ -28,6 +30,12 @@ pub struct AppState {
     pub dirty: Dirty,
     /// Signed fast-lane messages (sequence, bytes) on their way to all open streams.
     pub fast_lane: broadcast::Sender<(u64, Arc<[u8]>)>,
+    /// Hashes and compares passwords.
+    pub passwords: Passwords,
+    /// Logins per source address.
+    pub logins_by_source: Limiter,
+    /// Logins per account.
+    pub logins_by_account: Limiter,
     /// The time.
     pub clock: Clock,
     /// Random numbers.
@@ -45,8 +53,12 @@ impl AppState {
         (clock, random): (Clock, Random),
     ) -> Self {
         let (fast_lane, _) = broadcast::channel(FAST_LANE_BACKLOG);
+        let passwords = Passwords::new(&config.password, config.limits.argon2_parallel);
         Self {
             store,
+            passwords,
+            logins_by_source: Limiter::new(config.limits.login_per_minute_ip),
+            logins_by_account: Limiter::new(config.limits.login_per_minute_user),
             organisation: Arc::new(organisation),
             config: Arc::new(config),
             authority: Arc::new(authority),
