@@ -31,6 +31,8 @@ pub(super) const IDENTITY: &str = "/var/lib/cloudid/identity.json";
 pub(super) const STATE: &str = "/var/lib/cloudid";
 pub(super) const SETTINGS: &str = "/etc/cloudid/cloudid.toml";
 pub(super) const DROP_INS: &str = "/etc/cloudid/conf.d";
+/// A token on its way to the cacher.
+pub(super) const TOKEN: &str = "/var/lib/cloudid/enrollment.token";
 /// What `cloudid-cacher enroll` writes outside of [`STATE`].
 pub(super) const DIRECTORY_FILES: [&str; 2] = [
     "/etc/cloudid/ca.pem",

@@ -33,17 +33,8 @@ impl Finished {
     }
 }
 
-/// Runs a program to its end; standard input is empty.
+/// Runs a program to its end; its standard input is empty.
 pub(super) async fn run(program: &str, arguments: &[&str]) -> Result<Finished, Failure> {
-    run_with_input(program, arguments, Stdio::null()).await
-}
-
-/// Runs a program that may read our standard input.
-pub(super) async fn run_with_input(
-    program: &str,
-    arguments: &[&str],
-    input: Stdio,
-) -> Result<Finished, Failure> {
     let child = Command::new(program)
         .args(arguments)
         .env_clear()
@@ -51,7 +42,7 @@ pub(super) async fn run_with_input(
         .env("LC_ALL", "C.UTF-8")
         .env("DEBIAN_FRONTEND", "noninteractive")
         .current_dir("/")
-        .stdin(input)
+        .stdin(Stdio::null())
         .process_group(0)
         .kill_on_drop(true)
         .output();

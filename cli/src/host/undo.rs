@@ -4,7 +4,9 @@
 use std::path::Path;
 
 use super::backup::{self, Backup};
-use super::places::{DIRECTORY_FILES, NSSWITCH, PAM_FILES, PUBLISHED_MAP, SSHD_DROP_IN, STATE};
+use super::places::{
+    DIRECTORY_FILES, IDENTITY, NSSWITCH, PAM_FILES, PUBLISHED_MAP, SSHD_DROP_IN, STATE,
+};
 use super::{nsswitch, pam, services, sshd};
 use crate::context::Context;
 use crate::error::{Failure, Kind};
@@ -16,8 +18,7 @@ pub(super) async fn undo(backup: Backup, context: &Context) -> Result<(), Failur
         sshd_as_before(&backup, context).await,
         pam_as_before(&backup, context).await,
         nsswitch_as_before(&backup),
-        services_stopped(context).await,
-        identity_gone(),
+        identity_gone().await,
     ];
     let failures: Vec<_> = steps.into_iter().filter_map(Result::err).collect();
     if failures.is_empty() {
@@ -102,15 +103,10 @@ fn nsswitch_as_before(backup: &Backup) -> Result<(), Failure> {
     backup::rewrite(path, &before)
 }
 
-async fn services_stopped(context: &Context) -> Result<(), Failure> {
-    if let Some(advice) = services::stop().await? {
-        context.output.say(advice);
-    }
-    Ok(())
-}
-
 /// Removes who this host was, and everything it knew. Homes are not touched.
-fn identity_gone() -> Result<(), Failure> {
+async fn identity_gone() -> Result<(), Failure> {
+    backup::remove(Path::new(IDENTITY))?;
+    services::stop().await?;
     for file in DIRECTORY_FILES.iter().chain([&PUBLISHED_MAP]) {
         backup::remove(Path::new(file))?;
     }

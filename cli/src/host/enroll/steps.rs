@@ -1,7 +1,6 @@
 //! The steps of an enrolment, each checked before the next one begins.
 
 use std::path::Path;
-use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -9,11 +8,12 @@ use local_protocol::HostStatus;
 use posix_names::{GroupName, Uid};
 
 use super::super::backup::{self, Backup};
-use super::super::places::{CACHER, NSSWITCH, SSHD_DROP_IN};
+use super::super::places::{CACHER, NSSWITCH, SSHD_DROP_IN, TOKEN};
 use super::super::{cacher, getent, local_accounts, nsswitch, pam, programs, services, sshd};
 use super::{EnrollArguments, unusable};
 use crate::context::Context;
 use crate::error::Failure;
+use crate::secret_file;
 
 const POLL_PAUSE: Duration = Duration::from_millis(200);
 const DROP_IN_MODE: (u32, u32, u32) = (0o644, 0, 0);
@@ -55,9 +55,26 @@ pub(super) async fn all(
     root_is_there().await
 }
 
-/// The cacher makes the keys and speaks to the directory: neither keys nor token pass through here.
+/// The cacher makes the keys and speaks to the directory. A token from standard input goes through
+/// a file that only root can read, and that is gone afterwards.
 async fn take_identity(arguments: &EnrollArguments) -> Result<(), Failure> {
-    let token_file = arguments.token_file.display().to_string();
+    if arguments.token_file != Path::new("-") {
+        let path = arguments
+            .token_file
+            .canonicalize()
+            .map_err(|error| Failure::file("read", &arguments.token_file, &error))?;
+        return ask_for_identity(arguments, &path).await;
+    }
+    let token = secret_file::read(&arguments.token_file)?;
+    let path = Path::new(TOKEN);
+    backup::remove(path)?;
+    secret_file::write_new(path, &token)?;
+    let asked = ask_for_identity(arguments, path).await;
+    backup::remove(path)?;
+    asked
+}
+
+async fn ask_for_identity(arguments: &EnrollArguments, token: &Path) -> Result<(), Failure> {
     let name = match &arguments.name {
         Some(name) => name.clone(),
         None => rustix::system::uname()
@@ -65,24 +82,19 @@ async fn take_identity(arguments: &EnrollArguments) -> Result<(), Failure> {
             .to_string_lossy()
             .into_owned(),
     };
-    let absolute = match arguments.token_file.canonicalize() {
-        Ok(path) if token_file != "-" => path.display().to_string(),
-        Ok(_) | Err(_) if token_file == "-" => token_file,
-        Ok(_) => token_file,
-        Err(error) => return Err(Failure::file("read", &arguments.token_file, &error)),
-    };
+    let token = token.display().to_string();
     let mut words = vec![
         "enroll",
         "--directory",
         &arguments.url,
         "--token-file",
-        &absolute,
+        &token,
     ];
     words.extend(["--hostname", &name]);
     for tag in &arguments.tags {
         words.extend(["--tag", tag]);
     }
-    programs::run_with_input(CACHER, &words, Stdio::inherit())
+    programs::run(CACHER, &words)
         .await?
         .or_fail("the directory did not enrol this host")
         .map(|_| ())
