@@ -2,7 +2,6 @@
 //! ends in the table of `codes.rs`.
 
 use std::ffi::c_int;
-use std::time::Duration;
 
 use local_protocol::{Begin, Login, Outcome, Purpose, Request, SessionId};
 use pamsm::PamError;
@@ -29,8 +28,6 @@ const NAME_BYTES_MAX: usize = 256;
 /// What an answer costs that is refused here, in microseconds. The cacher holds back what it
 /// refuses itself.
 const FAILURE_DELAY: u32 = 2_000_000;
-/// A change of password goes to the directory, and half a change is worse than a wait.
-const CHANGE_BUDGET: Duration = Duration::from_secs(10);
 
 /// `pam_sm_authenticate`.
 pub(crate) fn authenticate(handle: &Handle, options: &Options, flags: c_int) -> PamError {
@@ -197,11 +194,7 @@ impl<'a> Call<'a> {
     }
 
     fn talk(&self, opening: &Request) -> Result<Dialogue, Ending> {
-        let budget = match self.step {
-            Step::Password => self.options.budget.max(CHANGE_BUDGET),
-            Step::Authenticate | Step::Account | Step::Session => self.options.budget,
-        };
-        let mut line = Line::open(self.options, budget, self.handle).ok_or(Ending::Silence)?;
+        let mut line = Line::open(self.options, self.handle).ok_or(Ending::Silence)?;
         let mut person = Person {
             handle: self.handle,
             silent: self.silent,

@@ -9,6 +9,10 @@ use crate::dialogue::Cacher;
 use crate::log::Log;
 use crate::options::Options;
 
+/// How much longer a reply to what was typed may take. A password is compared after those of
+/// others, or changed in the directory, and the cacher has just shown that it is there.
+const PATIENCE_AFTER_TYPING: u32 = 4;
+
 /// An open line.
 pub(crate) struct Line<'a, L> {
     client: Client,
@@ -18,7 +22,8 @@ pub(crate) struct Line<'a, L> {
 
 impl<'a, L: Log> Line<'a, L> {
     /// Connects; `None`, and a word in the log, when nobody to be trusted is there.
-    pub(crate) fn open(options: &Options, budget: Duration, log: &'a L) -> Option<Self> {
+    pub(crate) fn open(options: &Options, log: &'a L) -> Option<Self> {
+        let budget = options.budget;
         match connect(options, budget) {
             Ok(client) => Some(Self {
                 client,
@@ -41,7 +46,12 @@ impl<'a, L: Log> Line<'a, L> {
 
 impl<L: Log> Cacher for Line<'_, L> {
     fn send(&mut self, request: &Request) -> Option<()> {
-        self.client.renew(self.budget);
+        let typed = matches!(request, Request::Answer(_));
+        self.client.renew(if typed {
+            self.budget.saturating_mul(PATIENCE_AFTER_TYPING)
+        } else {
+            self.budget
+        });
         let sent = self.client.send(request);
         self.heard(sent)
     }

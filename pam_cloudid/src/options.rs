@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::log::Log;
 
-/// The cacher has 2 s for the directory and holds a wrong answer back for 2 s; both have to be over
-/// before this is, and this within the 3 s in which a login is to go on without a cacher.
+/// Longer than the 2 s that the cacher has for the directory and the helper, and shorter than the
+/// 3 s after which a login is to go on without a cacher.
 const TRANSPORT_BUDGET: Duration = Duration::from_millis(2700);
 const TIMEOUT_SECONDS_MAX: u64 = 30;
 
@@ -16,7 +16,7 @@ pub(crate) struct Options {
     pub(crate) debug: bool,
     /// Say nothing but prompts and refusals.
     pub(crate) quiet: bool,
-    /// How long the cacher may take for each reply.
+    /// How long the cacher may take for a reply; longer only when somebody has typed something.
     pub(crate) budget: Duration,
     /// Another socket than the compiled-in one.
     #[cfg(feature = "test-socket-path")]

@@ -59,7 +59,7 @@ fn pam_20_a_hung_cacher_is_given_up_within_three_seconds() {
 }
 
 #[test]
-fn pam_20_a_cacher_that_hangs_after_the_password_is_no_success() {
+fn pam_20_a_cacher_that_hangs_after_the_password_is_given_up_too() {
     let cacher = Cacher::new(|request| match request {
         local_protocol::Request::Begin(_) => Some(vec![hidden("Password: ")]),
         _ => Some(Vec::new()),
