@@ -52,11 +52,12 @@ impl Cacher {
     }
 
     /// Asks for a password and lets in who knows it, for every purpose.
-    pub(crate) fn with_password(password: &'static [u8]) -> Self {
+    pub(crate) fn with_password(password: &[u8]) -> Self {
+        let password = Zeroizing::new(password.to_vec());
         Self::new(move |request| {
             Some(vec![match request {
                 Request::Begin(_) => hidden("Password: "),
-                Request::Answer(answer) if answer.expose() == password => {
+                Request::Answer(answer) if answer.expose() == password.as_slice() => {
                     Reply::Done(Outcome::Allowed)
                 }
                 Request::Answer(_) => Reply::Done(Outcome::WrongAnswer),

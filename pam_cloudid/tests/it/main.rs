@@ -12,6 +12,7 @@ mod failures;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
+#[path = "program/ffi.rs"]
 mod program;
 #[cfg(test)]
 mod sessions;

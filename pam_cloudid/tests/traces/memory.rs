@@ -1,10 +1,9 @@
 //! Searches the memory of this process for a password that stands in no program text.
-#![expect(unsafe_code, reason = "wipes memory that was given away for good")]
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 /// As long as an answer may be: memory of that size is seldom used again at once.
 const LENGTH: usize = 700;
@@ -14,31 +13,31 @@ const PAGE: usize = 4096;
 const WINDOW: usize = PAGE + LENGTH;
 const EMPTY: [u8; WINDOW] = [0; WINDOW];
 
-/// A password made at run time; the original is kept inverted, so that it is not found itself.
+/// A password made at run time; what is searched for is kept inverted, so that it is not found
+/// itself.
 pub(crate) struct Canary {
     inverted: Vec<u8>,
-    text: *mut [u8],
+    text: Zeroizing<Vec<u8>>,
 }
 
 impl Canary {
     pub(crate) fn new() -> Self {
-        let letters = (0..LENGTH).map(|at| b'a' + u8::try_from(at * 7 % 26).unwrap());
-        let text: Vec<u8> = letters.collect();
+        let mut text = Zeroizing::new(Vec::with_capacity(LENGTH));
+        text.extend((0..LENGTH).map(|at| b'a' + u8::try_from(at * 7 % 26).unwrap()));
         Self {
             inverted: text[PART].iter().map(|byte| !byte).collect(),
-            text: Box::into_raw(text.into_boxed_slice()),
+            text,
         }
     }
 
-    /// The password, valid until it is wiped.
-    pub(crate) fn text(&self) -> &'static [u8] {
-        // SAFETY: the memory is never freed, and the caller has given up the text before `wipe`.
-        unsafe { &*self.text }
+    pub(crate) fn text(&self) -> &[u8] {
+        &self.text
     }
 
-    pub(crate) fn wipe(&self) {
-        // SAFETY: as above; nobody reads the text any more.
-        unsafe { &mut *self.text }.zeroize();
+    /// What is left to search for when this copy is gone.
+    pub(crate) fn wiped(mut self) -> Self {
+        self.text.zeroize();
+        self
     }
 
     fn is_in(&self, memory: &[u8]) -> bool {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::ptr;
 
 use tempfile::TempDir;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 pub(crate) const SUCCESS: c_int = 0;
 pub(crate) const PERM_DENIED: c_int = 6;
@@ -69,7 +69,7 @@ unsafe extern "C" {
 /// What the person types, and what they were shown: (style of libpam, text).
 #[derive(Default)]
 pub(crate) struct Person {
-    pub(crate) types: VecDeque<&'static [u8]>,
+    pub(crate) types: VecDeque<Zeroizing<Vec<u8>>>,
     pub(crate) shown: Vec<(c_int, String)>,
     /// The delay libpam was asked for, which the program does not wait for.
     pub(crate) delayed: bool,
@@ -134,7 +134,8 @@ impl Transaction {
         unsafe { &mut *self.person }
     }
 
-    pub(crate) fn types(&mut self, answers: &[&'static [u8]]) -> &mut Self {
+    pub(crate) fn types(&mut self, answers: &[&[u8]]) -> &mut Self {
+        let answers = answers.iter().map(|text| Zeroizing::new(text.to_vec()));
         self.person().types.extend(answers);
         self
     }
@@ -233,7 +234,7 @@ extern "C" fn converse(
         let Some(answer) = person.types.pop_front() else {
             return CONV_ERR; // the person gave up
         };
-        let text = CString::new(answer).unwrap();
+        let text = CString::new(answer.as_slice()).unwrap();
         // SAFETY: libc copies the text into memory of its own.
         let typed = unsafe { libc::strdup(text.as_ptr()) };
         text.into_bytes().zeroize();
