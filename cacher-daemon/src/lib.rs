@@ -1,1 +1,36 @@
-//! Skeleton.
+//! `cloudid-cacher` mirrors a host's bundle, decides by it and answers the local sockets; it runs
+//! without root and without capabilities. `cloudid-helper` does the few things that need root and
+//! talks to nobody but the cacher. Names are never resolved through NSS here.
+
+pub mod access;
+pub mod account;
+pub mod apply;
+pub mod cacher;
+pub mod config;
+pub mod connection;
+pub mod conversation;
+pub mod daemon;
+pub mod disk;
+mod ending;
+pub mod enroll;
+pub mod events;
+mod ffi;
+mod health;
+pub mod helper;
+mod helper_client;
+pub mod identity;
+pub mod keys;
+pub mod listen;
+pub mod local;
+pub mod logging;
+pub mod mirror;
+pub mod owners;
+pub mod paths;
+pub mod peer;
+pub mod publish;
+mod serve;
+pub mod session;
+mod status;
+pub mod sync;
+pub mod tables;
+pub mod time;

@@ -1,3 +1,163 @@
-//! Skeleton.
+//! `cloudid-cacher`: see the library. Without a subcommand it is the daemon.
+#![forbid(unsafe_code)]
 
-fn main() {}
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use cacher_daemon::cacher::{Cacher, Parts};
+use cacher_daemon::config::Config;
+use cacher_daemon::disk::HostDisk;
+use cacher_daemon::enroll::{EnrollError, Wanted, enroll};
+use cacher_daemon::paths::Paths;
+use cacher_daemon::time::{Clock, SystemClock};
+use cacher_daemon::{daemon, logging, publish};
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(
+    version,
+    about = "Mirrors this host's bundle, decides by it and answers the local sockets"
+)]
+struct Arguments {
+    /// Check the settings, say everything that is wrong, and end.
+    #[arg(long)]
+    check: bool,
+    /// Print the settings in force, and end.
+    #[arg(long)]
+    print_config: bool,
+    #[command(subcommand)]
+    work: Option<Work>,
+}
+
+#[derive(Subcommand)]
+enum Work {
+    /// Enrol this host; `cloudid enroll` calls it.
+    Enroll {
+        /// Base address of the directory.
+        #[arg(long)]
+        directory: String,
+        /// File that holds the token.
+        #[arg(long)]
+        token_file: PathBuf,
+        /// Wanted host name.
+        #[arg(long)]
+        hostname: String,
+        /// A tag of this host; may be repeated.
+        #[arg(long)]
+        tag: Vec<String>,
+    },
+    /// Copy the last good identity map to /run/cloudid; runs at early boot.
+    PublishMap,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let paths = Paths::installed();
+    if rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .is_err()
+    {
+        return failed("no cryptography could be set up");
+    }
+    let config = match Config::load(&paths) {
+        Ok(config) => config,
+        Err(problems) => return failed(&problems.to_string()),
+    };
+    if arguments.check {
+        return ExitCode::SUCCESS;
+    }
+    if arguments.print_config {
+        return printed(&config.to_string());
+    }
+    match arguments.work {
+        Some(Work::PublishMap) => match publish::publish_kept(&HostDisk, &paths) {
+            Ok(_) => ExitCode::SUCCESS,
+            Err(error) => failed(&error.to_string()),
+        },
+        Some(Work::Enroll {
+            directory,
+            token_file,
+            hostname,
+            tag,
+        }) => {
+            let wanted = Wanted {
+                directory,
+                token_file,
+                hostname,
+                tags: tag,
+            };
+            enrolled(&paths, &wanted)
+        }
+        None => daemon(paths, config),
+    }
+}
+
+fn enrolled(paths: &Paths, wanted: &Wanted) -> ExitCode {
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error.to_string()),
+    };
+    match runtime.block_on(enroll(paths, wanted, SystemClock.wall())) {
+        Ok(answer) => printed(&format!("{} {}\n", answer.host_id, answer.hostname)),
+        Err(error) => {
+            failed(&error.to_string());
+            // As sysexits: whoever must act.
+            match error {
+                EnrollError::Caller(_) => ExitCode::from(64),
+                EnrollError::Directory(_) => ExitCode::from(69),
+                EnrollError::Host(_) => ExitCode::from(73),
+            }
+        }
+    }
+}
+
+fn daemon(paths: Paths, config: Config) -> ExitCode {
+    logging::begin(&config.daemon.log_level, config.daemon.log_format == "json");
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error.to_string()),
+    };
+    let parts = Parts {
+        paths: paths.clone(),
+        config,
+        clock: Arc::new(SystemClock),
+        disk: Arc::new(HostDisk),
+        boot: boot_id(),
+    };
+    let ran = runtime.block_on(async {
+        let (cacher, wishes) = Cacher::start(parts).map_err(|error| error.to_string())?;
+        daemon::run(cacher, &paths, wishes)
+            .await
+            .map_err(|error| error.to_string())
+    });
+    match ran {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+}
+
+fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map(|text| text.trim().to_owned())
+        .unwrap_or_default()
+}
+
+#[expect(clippy::print_stdout, reason = "what was asked for")]
+fn printed(text: &str) -> ExitCode {
+    print!("{text}");
+    ExitCode::SUCCESS
+}
+
+#[expect(clippy::print_stderr, reason = "there may be no log yet")]
+fn failed(why: &str) -> ExitCode {
+    eprintln!("cloudid-cacher: {why}");
+    ExitCode::FAILURE
+}

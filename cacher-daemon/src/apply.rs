@@ -1,0 +1,275 @@
+//! From a verified slice to what the host goes by: the identity map and the tables for decisions.
+//! Pure. Files win over us: a record that clashes with a local name or id is left out and
+//! reported, never merged.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use identity_map::{MapContent, MapGroup, MapUser, MemberPolicy};
+use policy::UserState;
+use posix_names::{Gecos, Gid, GroupName, HomeDirectory, LoginShell, Uid, UserName};
+use signed_bundle::{GroupRecord, Manifest, PersonRecord, ReadSlice, Slice, VirtualGroup};
+
+use crate::config::Nss;
+use crate::local::LocalNames;
+use crate::tables::Tables;
+
+const NO_LOGIN_SHELL: &str = "/usr/sbin/nologin";
+
+/// Everything that the result depends on.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a> {
+    /// The manifest in force.
+    pub manifest: &'a Manifest,
+    /// Its content.
+    pub read: &'a ReadSlice,
+    /// Ids of users that the fast lane has suspended.
+    pub revoked: &'a BTreeSet<String>,
+    /// What the host itself uses.
+    pub local: &'a LocalNames,
+    /// Settings of the map.
+    pub nss: &'a Nss,
+    /// Owners of ids seen on this host who have no rights here.
+    pub strangers: &'a [(UserName, Uid)],
+}
+
+/// What a host goes by.
+#[derive(Debug)]
+pub struct Applied {
+    /// For decisions.
+    pub tables: Tables,
+    /// For lookups.
+    pub map: MapContent,
+    /// What was left out because the host already uses it.
+    pub clashes: Vec<Clash>,
+}
+
+/// A record that was left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Clash {
+    /// `usr_…` or `grp_…`
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its uid or gid.
+    pub number: u32,
+}
+
+/// Applies a slice.
+#[must_use]
+pub fn apply(inputs: &Inputs<'_>) -> Applied {
+    let slice = &inputs.read.slice;
+    let mut clashes = Vec::new();
+    let people = own_people(slice, inputs, &mut clashes);
+    let groups = own_groups(slice, inputs, &mut clashes);
+    let map = map(inputs, &people, &groups);
+    let mut tables = tables(inputs, people);
+    tables.groups = groups.len();
+    tables.names_by_gid = map
+        .groups
+        .iter()
+        .map(|group| (group.gid.get(), group.name.to_string()))
+        .collect();
+    tables.strangers = inputs
+        .strangers
+        .iter()
+        .map(|(name, _)| name.to_string())
+        .collect();
+    Applied {
+        tables,
+        map,
+        clashes,
+    }
+}
+
+fn own_people(slice: &Slice, inputs: &Inputs<'_>, clashes: &mut Vec<Clash>) -> Vec<PersonRecord> {
+    let local = inputs.local;
+    let mut people = Vec::with_capacity(slice.people.len());
+    for record in &slice.people {
+        let (uid, gid) = (record.uid.get(), record.gid.get());
+        let name = record.username.as_str();
+        // A local group of the person's name would take the private group's place.
+        let taken = local.users.contains_key(name)
+            || local.groups.contains_key(name)
+            || local.has_uid(uid)
+            || local.has_gid(uid)
+            || local.has_gid(gid);
+        if taken {
+            clashes.push(Clash {
+                id: record.id.clone(),
+                name: name.to_owned(),
+                number: uid,
+            });
+            continue;
+        }
+        let mut record = record.clone();
+        if inputs.revoked.contains(&record.id) {
+            record.state = UserState::Suspended;
+        }
+        record.shell = usable_shell(&record.shell, local, inputs.nss);
+        people.push(record);
+    }
+    people
+}
+
+fn own_groups(slice: &Slice, inputs: &Inputs<'_>, clashes: &mut Vec<Clash>) -> Vec<GroupRecord> {
+    let local = inputs.local;
+    let (own, taken): (Vec<_>, Vec<_>) = slice.groups.iter().cloned().partition(|group| {
+        !local.groups.contains_key(group.name.as_str()) && !local.has_gid(group.gid.get())
+    });
+    clashes.extend(taken.into_iter().map(|group| Clash {
+        name: group.name.to_string(),
+        number: group.gid.get(),
+        id: group.id,
+    }));
+    own
+}
+
+/// Only ordinary shells are replaced when they are not installed: a restricted shell or `nologin`
+/// that is missing must not become an open one.
+fn usable_shell(shell: &LoginShell, local: &LocalNames, nss: &Nss) -> LoginShell {
+    let name = shell.as_str().rsplit('/').next().unwrap_or_default();
+    let ordinary = nss.fallback_for.iter().any(|one| one == name);
+    if local.shells.contains(shell.as_str()) || !ordinary {
+        return shell.clone();
+    }
+    LoginShell::parse(&nss.fallback_shell).unwrap_or_else(|_| shell.clone())
+}
+
+fn map(inputs: &Inputs<'_>, people: &[PersonRecord], groups: &[GroupRecord]) -> MapContent {
+    let everybody = everybody_group(inputs);
+    let gid_of: BTreeMap<&str, Gid> = groups
+        .iter()
+        .map(|group| (group.id.as_str(), group.gid))
+        .collect();
+    let users: Vec<MapUser> = people
+        .iter()
+        .map(|person| MapUser {
+            name: person.username.clone(),
+            uid: person.uid,
+            gid: person.gid,
+            gecos: person.gecos.clone(),
+            home: person.home.clone(),
+            shell: person.shell.clone(),
+            groups: person
+                .groups
+                .iter()
+                .filter_map(|id| gid_of.get(id.as_str()).copied())
+                .chain(everybody.as_ref().map(|(_, gid)| *gid))
+                .collect(),
+        })
+        .collect();
+    let mut map = MapContent {
+        version: inputs.manifest.version,
+        issued_at_ms: inputs.manifest.issued.as_millisecond(),
+        enumerate: inputs.nss.enumerate,
+        member_policy: MemberPolicy::All,
+        groups: map_groups(people, groups, everybody),
+        users,
+    };
+    add_strangers(&mut map, inputs);
+    map
+}
+
+fn everybody_group(inputs: &Inputs<'_>) -> Option<(GroupName, Gid)> {
+    let host = &inputs.read.slice.host;
+    let gid = *host.virtual_groups.get(&VirtualGroup::Everybody)?;
+    let name = VirtualGroup::Everybody.name();
+    let free = !inputs.local.groups.contains_key(name.as_str()) && !inputs.local.has_gid(gid.get());
+    free.then_some((name, gid))
+}
+
+/// The groups of the bundle, a private group for each person, and the virtual ones.
+fn map_groups(
+    people: &[PersonRecord],
+    groups: &[GroupRecord],
+    everybody: Option<(GroupName, Gid)>,
+) -> Vec<MapGroup> {
+    let members = |id: &str| {
+        people
+            .iter()
+            .filter(|person| person.groups.contains(id))
+            .map(|person| person.username.clone())
+            .collect()
+    };
+    let mut all: Vec<MapGroup> = groups
+        .iter()
+        .map(|group| MapGroup {
+            name: group.name.clone(),
+            gid: group.gid,
+            members: members(&group.id),
+        })
+        .collect();
+    let gids: BTreeSet<Gid> = all.iter().map(|group| group.gid).collect();
+    let private = people.iter().filter_map(|person| {
+        let gid = person.uid.private_group();
+        (!gids.contains(&gid)).then_some(MapGroup {
+            name: GroupName::parse(person.username.as_str()).ok()?,
+            gid,
+            members: Vec::new(),
+        })
+    });
+    let private: Vec<MapGroup> = private.collect();
+    all.extend(private);
+    all.extend(everybody.map(|(name, gid)| {
+        MapGroup {
+            name,
+            gid,
+            members: people
+                .iter()
+                .map(|person| person.username.clone())
+                .collect(),
+        }
+    }));
+    all
+}
+
+/// Owners of files without rights here: name and number agree, and nobody can log in as them.
+fn add_strangers(map: &mut MapContent, inputs: &Inputs<'_>) {
+    let shell = LoginShell::parse(NO_LOGIN_SHELL);
+    let Ok(shell) = shell else { return };
+    for (name, uid) in inputs.strangers {
+        let known = map
+            .users
+            .iter()
+            .any(|user| user.name == *name || user.uid == *uid);
+        let local =
+            inputs.local.users.contains_key(name.as_str()) || inputs.local.has_uid(uid.get());
+        if known || local {
+            continue;
+        }
+        map.users.push(MapUser {
+            name: name.clone(),
+            uid: *uid,
+            gid: uid.private_group(),
+            gecos: Gecos::default(),
+            home: HomeDirectory::of(name),
+            shell: shell.clone(),
+            groups: Vec::new(),
+        });
+    }
+}
+
+fn tables(inputs: &Inputs<'_>, people: Vec<PersonRecord>) -> Tables {
+    let slice = &inputs.read.slice;
+    Tables {
+        version: inputs.manifest.version,
+        issued: inputs.manifest.issued,
+        host: Some(slice.host.clone()),
+        names_by_uid: people
+            .iter()
+            .map(|person| (person.uid.get(), person.username.to_string()))
+            .collect(),
+        people: people
+            .into_iter()
+            .map(|person| (person.username.to_string(), person))
+            .collect(),
+        credentials: slice
+            .credentials
+            .iter()
+            .map(|credential| (credential.user.clone(), credential.clone()))
+            .collect(),
+        rules: slice.access_rules.clone(),
+        unreadable: inputs.read.unreadable_rules.clone(),
+        ..Tables::default()
+    }
+}

@@ -1,0 +1,574 @@
+//! What all parts of the cacher share. Locks are held for moments and never across network I/O;
+//! disk work runs on threads of its own.
+
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use directory_api::agent::EndedSessions;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{Notify, Semaphore, mpsc};
+use zeroize::Zeroizing;
+
+use crate::apply::{Applied, Clash, Inputs, apply};
+use crate::config::Config;
+use crate::conversation::clock_time;
+use crate::conversation::tries::{Permit, Strictness, Tries};
+use crate::conversation::verifier::{self, Checked};
+use crate::disk::Disk;
+use crate::events::Event;
+use crate::events::spool::{Limits, Spool};
+use crate::health::{Health, HealthCell};
+use crate::helper_client::Helper;
+use crate::identity::{Enrolled, Identity};
+use crate::local::LocalNames;
+use crate::mirror::{Mirror, MirrorError};
+use crate::owners::Owners;
+use crate::paths::Paths;
+use crate::publish::publish;
+use crate::session::Sessions;
+use crate::sync::Wish;
+use crate::sync::client::DirectoryClient;
+use crate::tables::Tables;
+use crate::time::{Clock, HighWaterMark};
+
+/// The signed time is written down when it has moved this far; a bundle writes it as well.
+const TIME_KEPT_EVERY_MS: i64 = 60_000;
+/// As whom sshd runs `cloudid-authorized-keys`.
+const KEYS_USER: &str = "cloudid-keys";
+
+/// What a cacher is made of.
+pub struct Parts {
+    /// Where things lie.
+    pub paths: Paths,
+    /// The settings in force.
+    pub config: Config,
+    /// Clocks.
+    pub clock: Arc<dyn Clock>,
+    /// Disk.
+    pub disk: Arc<dyn Disk>,
+    /// The kernel's boot id.
+    pub boot: String,
+}
+
+/// The cacher.
+pub struct Cacher {
+    pub(crate) paths: Paths,
+    pub(crate) disk: Arc<dyn Disk>,
+    clock: Arc<dyn Clock>,
+    config: RwLock<Arc<Config>>,
+    identity: Option<Identity>,
+    directory: RwLock<Option<DirectoryClient>>,
+    mirror: Arc<Mutex<Option<Mirror>>>,
+    tables: RwLock<Arc<Tables>>,
+    keys_command: RwLock<Option<u32>>,
+    mark: HighWaterMark,
+    pub(crate) spool: Arc<Mutex<Spool>>,
+    /// Something waits in the spool.
+    pub(crate) events_wanted: Notify,
+    pub(crate) tries: Arc<Tries>,
+    pub(crate) sessions: Sessions,
+    pub(crate) owners: Owners,
+    pub(crate) helper: Helper,
+    health: HealthCell,
+    verifying: Semaphore,
+    /// A newer manifest may be there.
+    pub wake: Notify,
+    pub(crate) wishes: mpsc::Sender<Wish>,
+    applying: tokio::sync::Mutex<()>,
+}
+
+/// The cacher could not begin its work.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Its own files cannot be used.
+    #[error("the state folder cannot be used: {0}")]
+    State(#[from] std::io::Error),
+}
+
+impl Cacher {
+    /// Reads everything from disk and puts the last good bundle in force. Gives the other end of
+    /// root's wishes to whoever makes the rounds.
+    ///
+    /// # Errors
+    /// The state folder cannot be used at all. A damaged bundle is no error.
+    pub fn start(parts: Parts) -> Result<(Arc<Self>, mpsc::Receiver<Wish>), StartError> {
+        let Parts {
+            paths,
+            config,
+            clock,
+            disk,
+            boot,
+        } = parts;
+        let limits = Limits {
+            events: config.events.spool_max,
+            reserve: config.events.spool_reserve,
+        };
+        let spool = Spool::open(paths.events(), Arc::clone(&disk), limits, boot)?;
+        let tries = Tries::open(paths.tries())?;
+        let health = HealthCell::default();
+        let enrolled = Enrolled::load(&paths)?;
+        let identity = enrolled.as_ref().map(|enrolled| enrolled.identity.clone());
+        let mirror = opened(&paths, &disk, enrolled, &health);
+        let marked = mirror
+            .as_ref()
+            .map_or(0, |mirror| mirror.marks().newest_signed_ms);
+        let directory = client(&paths, &config, &health);
+        let (wishes, receiver) = mpsc::channel(4);
+        let cacher = Self {
+            owners: Owners::new(config.nss.lru_entries),
+            helper: Helper::at(paths.socket("helper.sock")),
+            verifying: Semaphore::new(config.daemon.verify_parallel),
+            sessions: Sessions::default(),
+            mark: HighWaterMark::stored(marked),
+            mirror: Arc::new(Mutex::new(mirror)),
+            tables: RwLock::default(),
+            keys_command: RwLock::default(),
+            config: RwLock::new(Arc::new(config)),
+            directory: RwLock::new(directory),
+            spool: Arc::new(Mutex::new(spool)),
+            tries: Arc::new(tries),
+            events_wanted: Notify::new(),
+            wake: Notify::new(),
+            applying: tokio::sync::Mutex::new(()),
+            paths,
+            disk,
+            clock,
+            identity,
+            health,
+            wishes,
+        };
+        cacher.local_names();
+        Ok((Arc::new(cacher), receiver))
+    }
+
+    /// The settings in force.
+    #[must_use]
+    pub fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts other settings in force. The number of parallel checks and the spool's limits stay
+    /// until a restart.
+    pub fn reconfigure(&self, config: Config) {
+        let client = client(&self.paths, &config, &self.health);
+        *self
+            .directory
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = client;
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+        self.wake.notify_one();
+    }
+
+    /// Who this host is; `None` before enrolment.
+    #[must_use]
+    pub fn identity(&self) -> Option<&Identity> {
+        self.identity.as_ref()
+    }
+
+    /// The way to the directory; `None` before enrolment.
+    #[must_use]
+    pub fn directory(&self) -> Option<DirectoryClient> {
+        self.identity.as_ref()?;
+        let directory = self
+            .directory
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        directory.clone()
+    }
+
+    /// The tables in force.
+    #[must_use]
+    pub fn tables(&self) -> Arc<Tables> {
+        Arc::clone(&self.tables.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The moment decisions are made for.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.mark.now(&*self.clock)
+    }
+
+    /// The host's own clock, right or wrong.
+    #[must_use]
+    pub fn wall(&self) -> Timestamp {
+        self.clock.wall()
+    }
+
+    /// Time since boot.
+    #[must_use]
+    pub fn since_boot(&self) -> Duration {
+        self.clock.since_boot()
+    }
+
+    /// The newest signed time seen.
+    #[must_use]
+    pub fn newest_signed(&self) -> Timestamp {
+        self.mark.moment()
+    }
+
+    /// Takes a signed time in.
+    pub(crate) async fn learn_time(&self, time: Timestamp) {
+        self.mark.raise(time);
+        let newest = self.mark.milliseconds();
+        let kept = self
+            .with_mirror(move |mirror| {
+                if newest - mirror.marks().newest_signed_ms < TIME_KEPT_EVERY_MS {
+                    return Ok(());
+                }
+                mirror.keep_time(newest)
+            })
+            .await;
+        if let Err(error) = kept {
+            tracing::warn!(%error, "the newest signed time could not be kept");
+        }
+    }
+
+    /// The uid of sshd's key command, from the host's own files.
+    #[must_use]
+    pub fn keys_command(&self) -> Option<u32> {
+        *self
+            .keys_command
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks at the host's own names again.
+    fn local_names(&self) -> LocalNames {
+        let local = LocalNames::read(&self.paths.etc);
+        let uid = local.users.get(KEYS_USER).copied();
+        *self
+            .keys_command
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = uid;
+        local
+    }
+
+    /// Works on the mirror on a thread of its own.
+    ///
+    /// # Errors
+    /// What the work says, or there is no mirror.
+    pub async fn with_mirror<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Mirror) -> Result<T, MirrorError> + Send + 'static,
+    ) -> Result<T, MirrorError> {
+        let mirror = Arc::clone(&self.mirror);
+        tokio::task::spawn_blocking(move || {
+            let mut mirror = mirror.lock().unwrap_or_else(PoisonError::into_inner);
+            let none = || std::io::Error::other("there is no usable mirror on this host");
+            work(mirror.as_mut().ok_or_else(none)?)
+        })
+        .await
+        .map_err(std::io::Error::other)?
+    }
+
+    /// Makes tables and map of what is in force, and puts both in force.
+    pub async fn apply(&self) {
+        let _one_at_a_time = self.applying.lock().await;
+        let inputs = self
+            .with_mirror(|mirror| {
+                let signed = mirror.marks().newest_signed_ms;
+                let bundle = mirror.in_force().map(|in_force| {
+                    let manifest = in_force.accepted.manifest().clone();
+                    let revoked = mirror.marks().revoked(manifest.fast_lane_sequence);
+                    (manifest, Arc::clone(&in_force.read), revoked)
+                });
+                Ok((signed, bundle))
+            })
+            .await;
+        let Ok((signed, Some((manifest, read, revoked)))) = inputs else {
+            return;
+        };
+        if let Ok(signed) = Timestamp::from_millisecond(signed) {
+            self.mark.raise(signed);
+        }
+        let local = self.local_names();
+        let strangers = self.owners.strangers();
+        let applied = apply(&Inputs {
+            manifest: &manifest,
+            read: &read,
+            revoked: &revoked,
+            local: &local,
+            nss: &self.config().nss,
+            strangers: &strangers,
+        });
+        self.enforce(applied, read.dropped.len()).await;
+    }
+
+    async fn enforce(&self, applied: Applied, dropped: usize) {
+        let Applied {
+            tables,
+            map,
+            clashes,
+        } = applied;
+        let fresh = self.tables().version != tables.version;
+        // Decisions first: a revocation must bite even where no map can be written.
+        *self.tables.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tables);
+        let (disk, paths) = (Arc::clone(&self.disk), self.paths.clone());
+        let published = tokio::task::spawn_blocking(move || publish(&*disk, &paths, &map)).await;
+        match published.map_err(|error| error.to_string()) {
+            Ok(Ok(true)) => self.forget_name_cache().await,
+            Ok(Ok(false)) => {}
+            Ok(Err(error)) => self.note_error(&error.to_string()),
+            Err(error) => self.note_error(&error),
+        }
+        if fresh {
+            self.report(&clashes, dropped).await;
+        }
+    }
+
+    /// What a bundle said that could not be taken over, once per bundle.
+    async fn report(&self, clashes: &[Clash], dropped: usize) {
+        if !clashes.is_empty() {
+            let names: Vec<&str> = clashes
+                .iter()
+                .take(50)
+                .map(|one| one.name.as_str())
+                .collect();
+            let ids: Vec<u32> = clashes.iter().take(50).map(|one| one.number).collect();
+            let event = Event::new("host.name_clash", "error")
+                .detail("names", names)
+                .detail("ids", ids)
+                .detail("count", clashes.len());
+            self.record(event).await;
+        }
+        if dropped > 0 {
+            let event = Event::new("bundle.refused", "error")
+                .detail("why", "record")
+                .detail("dropped", dropped);
+            self.record(event).await;
+        }
+    }
+
+    async fn forget_name_cache(&self) {
+        if let Err(error) = self
+            .helper
+            .ask(&local_protocol::Verb::ForgetNameCache)
+            .await
+        {
+            tracing::debug!(%error, "nscd was not told");
+        }
+    }
+
+    /// Counts a try of a password, durably.
+    pub(crate) async fn begin_try(&self, name: &str) -> std::io::Result<Permit> {
+        let policy = self.tables().policy();
+        let config = self.config();
+        let policy_lock = Duration::from_secs(policy.lock_seconds);
+        let lock = policy_lock.max(config.offline.lock_for);
+        let strictness = Strictness {
+            tries: policy
+                .password_tries
+                .min(config.offline.password_tries)
+                .max(1),
+            lock: SignedDuration::try_from(lock).unwrap_or(SignedDuration::MAX),
+        };
+        let (tries, disk) = (Arc::clone(&self.tries), Arc::clone(&self.disk));
+        let (name, now) = (name.to_owned(), self.now());
+        tokio::task::spawn_blocking(move || tries.begin(&*disk, &name, strictness, now))
+            .await
+            .map_err(std::io::Error::other)?
+    }
+
+    /// The password was right.
+    pub(crate) async fn forget_tries(&self, name: &str) {
+        let (tries, disk) = (Arc::clone(&self.tries), Arc::clone(&self.disk));
+        let name = name.to_owned();
+        let forgotten = tokio::task::spawn_blocking(move || tries.forget(&*disk, &name)).await;
+        if let Ok(Err(error)) = forgotten {
+            tracing::warn!(%error, "counted tries stay on disk until their time is over");
+        }
+    }
+
+    /// Compares a password, a few at once.
+    pub(crate) async fn compare(
+        &self,
+        verifier: Option<String>,
+        password: &Zeroizing<String>,
+    ) -> Checked {
+        let Ok(_permit) = self.verifying.acquire().await else {
+            return Checked::CannotTell;
+        };
+        let password = password.clone();
+        let compared = tokio::task::spawn_blocking(move || {
+            verifier::compare(verifier.as_deref(), password.as_bytes())
+        });
+        compared.await.unwrap_or(Checked::CannotTell)
+    }
+
+    /// Writes an event down; it is durable when this returns. What cannot be written is said in
+    /// the journal, and never keeps anybody out.
+    pub(crate) async fn record(&self, event: Event) {
+        let (kind, outcome) = (event.kind, event.outcome);
+        tracing::info!(kind, outcome, user = %event.user, details = ?event.details, "event");
+        let (spool, time_ms) = (Arc::clone(&self.spool), self.wall().as_millisecond());
+        let written = tokio::task::spawn_blocking(move || {
+            let mut spool = spool.lock().unwrap_or_else(PoisonError::into_inner);
+            spool.append(&event, time_ms)
+        });
+        match written.await {
+            Ok(Ok(())) => self.events_wanted.notify_one(),
+            Ok(Err(error)) => {
+                tracing::error!(%error, kind, "an event could not be written");
+                self.note_error(&format!("events: {error}"));
+            }
+            Err(error) => tracing::error!(%error, kind, "an event could not be written"),
+        }
+    }
+
+    /// Events that wait for the directory.
+    #[must_use]
+    pub fn events_waiting(&self) -> u64 {
+        self.spool
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .waiting()
+    }
+
+    /// Highest fast-lane message taken in.
+    pub(crate) async fn fast_lane_sequence(&self) -> u64 {
+        self.with_mirror(|mirror| Ok(mirror.marks().fast_lane_sequence))
+            .await
+            .unwrap_or(0)
+    }
+
+    /// How the host stands with its directory.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.health.read()
+    }
+
+    /// Whether the directory answered last time.
+    #[must_use]
+    pub fn online(&self) -> bool {
+        self.health.read().online
+    }
+
+    pub(crate) fn is_streaming(&self) -> bool {
+        let health = self.health.read();
+        health.streaming && health.online
+    }
+
+    pub(crate) fn streaming(&self, open: bool) {
+        self.health.change(|health| health.streaming = open);
+    }
+
+    pub(crate) fn come_online(&self) {
+        let back = self.health.change(|health| {
+            health.away_since = None;
+            !std::mem::replace(&mut health.online, true)
+        });
+        if back {
+            tracing::info!("the directory answers");
+            self.events_wanted.notify_one();
+        }
+    }
+
+    pub(crate) fn gone_offline(&self, why: &str) {
+        let now = self.now();
+        self.health.change(|health| {
+            if std::mem::replace(&mut health.online, false) {
+                tracing::warn!(why, "the directory does not answer");
+            }
+            health.away_since.get_or_insert(now);
+            health.acknowledged = false;
+            health.last_error = why.to_owned();
+        });
+    }
+
+    pub(crate) fn note_error(&self, why: &str) {
+        self.health
+            .change(|health| health.last_error = why.to_owned());
+    }
+
+    /// Whether this has not been reported before.
+    pub(crate) fn is_news(&self, what: &str) -> bool {
+        self.health.change(|health| {
+            let news = health.reported != what;
+            what.clone_into(&mut health.reported);
+            news
+        })
+    }
+
+    pub(crate) fn nothing_wrong(&self) {
+        self.health.change(|health| {
+            health.last_error.clear();
+            health.reported.clear();
+        });
+    }
+
+    pub(crate) fn acknowledgement_due(&self) -> bool {
+        self.health.change(|health| !health.acknowledged)
+    }
+
+    pub(crate) fn acknowledged(&self) {
+        self.health.change(|health| health.acknowledged = true);
+    }
+
+    pub(crate) fn add_proof(&self, proof: EndedSessions) {
+        self.health.change(|health| {
+            health.acknowledged = false;
+            health.proofs.push(proof);
+        });
+    }
+
+    pub(crate) fn take_proofs(&self) -> Vec<EndedSessions> {
+        self.health
+            .change(|health| std::mem::take(&mut health.proofs))
+    }
+
+    pub(crate) fn give_back_proofs(&self, proofs: Vec<EndedSessions>) {
+        self.health.change(|health| {
+            health.acknowledged = false;
+            health.proofs.extend(proofs);
+        });
+    }
+
+    /// What people are told before they type a password while the directory is away.
+    pub(crate) fn offline_notice(&self) -> Option<String> {
+        let health = self.health.read();
+        if !self.config().pam.offline_notice || health.online {
+            return None;
+        }
+        let since = health.away_since?;
+        let age = self.now().duration_since(self.newest_signed());
+        Some(format!(
+            "Directory unreachable since {}; signing in from the mirror ({} min old).",
+            clock_time(since),
+            age.as_secs().max(0) / 60
+        ))
+    }
+}
+
+/// A mirror that cannot be opened leaves the host without directory users, and says so; local
+/// users are not concerned.
+fn opened(
+    paths: &Paths,
+    disk: &Arc<dyn Disk>,
+    enrolled: Option<Enrolled>,
+    health: &HealthCell,
+) -> Option<Mirror> {
+    match Mirror::open(paths, Arc::clone(disk), enrolled?) {
+        Ok(mirror) => {
+            if let Some(damage) = &mirror.damage {
+                tracing::error!(%damage, "the newest bundle is damaged, the previous one serves");
+                health.change(|health| health.last_error.clone_from(damage));
+            }
+            Some(mirror)
+        }
+        Err(error) => {
+            tracing::error!(%error, "the mirror cannot be opened");
+            health.change(|health| health.last_error = error.to_string());
+            None
+        }
+    }
+}
+
+fn client(paths: &Paths, config: &Config, health: &HealthCell) -> Option<DirectoryClient> {
+    DirectoryClient::new(paths, &config.directory)
+        .inspect_err(|error| {
+            tracing::error!(%error, "the directory cannot be called");
+            health.change(|health| health.last_error = error.to_string());
+        })
+        .ok()
+        .flatten()
+}

@@ -1,0 +1,58 @@
+use super::*;
+
+#[test]
+fn an_empty_file_gives_the_documented_defaults() {
+    let config = Config::parse("x", "").unwrap();
+    assert_eq!(config, Config::default());
+    assert_eq!(config.offline.max_age, Duration::from_secs(168 * 3600));
+    assert_eq!(config.pam.home_umask, 0o077);
+}
+
+#[test]
+fn all_problems_are_told_at_once_and_near_keys_proposed() {
+    let text = "[directory]\npol_interval = \"60s\"\nurl = [\"http://x\"]\n[pam]\nfail_delay = 2\n[nonsense]\nx = 1\n";
+    let problems = Config::parse("cloudid.toml", text).unwrap_err().0;
+    assert_eq!(problems.len(), 4, "{problems:#?}");
+    let all = problems.join("\n");
+    assert!(
+        all.contains("did you mean directory.poll_interval?"),
+        "{all}"
+    );
+    assert!(all.contains("https://"), "{all}");
+    assert!(
+        all.contains("pam.fail_delay = 2 must be a duration"),
+        "{all}"
+    );
+    assert!(all.contains("no setting nonsense.x"), "{all}");
+}
+
+#[test]
+fn what_is_printed_can_be_read_back() {
+    let text = "[directory]\nurl = [\"https://d.example\"]\n[events]\nspool_reserve = \"1KiB\"\n";
+    let config = Config::parse("x", text).unwrap();
+    assert_eq!(
+        Config::parse("printed", &config.to_string()).unwrap(),
+        config
+    );
+}
+
+#[test]
+fn a_drop_in_wins_over_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = Paths::below(folder.path());
+    std::fs::create_dir_all(paths.drop_ins()).unwrap();
+    std::fs::write(
+        paths.settings(),
+        "[nss]\nenumerate = false\nlru_entries = 7\n",
+    )
+    .unwrap();
+    std::fs::write(
+        paths.drop_ins().join("20-x.toml"),
+        "[nss]\nenumerate = true\n",
+    )
+    .unwrap();
+    std::fs::write(paths.drop_ins().join("ignored.txt"), "nonsense").unwrap();
+    let config = Config::load(&paths).unwrap();
+    assert!(config.nss.enumerate);
+    assert_eq!(config.nss.lru_entries, 7);
+}

@@ -1,0 +1,130 @@
+//! Runs the cacher: sockets, push stream, rounds, delivery, sweeps, until it is told to stop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use directory_api::agent::OwnersQuestion;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::cacher::Cacher;
+use crate::config::Config;
+use crate::ending::SWEEP_EVERY;
+use crate::events::deliver::deliver;
+use crate::listen::{self, Places, SOCKETS};
+use crate::paths::Paths;
+use crate::session;
+use crate::sync::{self, Wish};
+
+/// Pause before a directory that did not answer is asked for owners again.
+const OWNERS_PAUSE: Duration = Duration::from_secs(2);
+
+/// Everything that runs beside each other. Dropping it stops all of it.
+#[derive(Debug)]
+pub struct Running(JoinSet<()>);
+
+/// Puts the last good bundle in force, opens the sockets and starts all work.
+///
+/// # Errors
+/// A socket cannot be opened.
+pub async fn start(
+    cacher: &Arc<Cacher>,
+    paths: &Paths,
+    wishes: mpsc::Receiver<Wish>,
+) -> std::io::Result<Running> {
+    cacher.apply().await;
+    let places = Arc::new(Places::default());
+    let mut tasks = JoinSet::new();
+    for (entrance, name, mode) in SOCKETS {
+        let listener = listen::open(&paths.socket(name), *mode)?;
+        let (places, cacher) = (Arc::clone(&places), Arc::clone(cacher));
+        tasks.spawn(listen::accept(listener, *entrance, places, cacher));
+    }
+    if cacher.identity().is_some() {
+        tasks.spawn(sync::push(Arc::clone(cacher)));
+        tasks.spawn(sync::rounds(Arc::clone(cacher), wishes));
+        tasks.spawn(deliver(Arc::clone(cacher)));
+        tasks.spawn(learn_owners(Arc::clone(cacher)));
+        tasks.spawn(sweep(Arc::clone(cacher)));
+    }
+    Ok(Running(tasks))
+}
+
+/// Runs until SIGTERM or SIGINT; SIGHUP reads the settings again.
+///
+/// # Errors
+/// A socket cannot be opened or a signal not be heard.
+pub async fn run(
+    cacher: Arc<Cacher>,
+    paths: &Paths,
+    wishes: mpsc::Receiver<Wish>,
+) -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let running = start(&cacher, paths, wishes).await?;
+    // Without a service manager there is nobody to tell.
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    tracing::info!(version = cacher.tables().version, "ready");
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hang_up.recv() => read_again(&cacher, paths).await,
+        }
+    }
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    drop(running);
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn read_again(cacher: &Arc<Cacher>, paths: &Paths) {
+    match Config::load(paths) {
+        Ok(config) => {
+            cacher.reconfigure(config);
+            cacher.apply().await;
+            tracing::info!("settings read again");
+        }
+        Err(problems) => tracing::error!(%problems, "the old settings stay"),
+    }
+}
+
+/// Asks for owners in the background, so that the next lookup knows.
+async fn learn_owners(cacher: Arc<Cacher>) {
+    loop {
+        cacher.owners.wanted.notified().await;
+        let Some(client) = cacher.directory().filter(|_| cacher.online()) else {
+            // What waits is asked for again by whoever still wants to know.
+            drop(cacher.owners.question());
+            continue;
+        };
+        let question = cacher.owners.question();
+        if question == OwnersQuestion::default() {
+            continue;
+        }
+        match client.owners(&question).await {
+            Ok(answer) => {
+                let until = cacher.since_boot() + cacher.config().nss.negative_ttl;
+                cacher.owners.learn(&question, &answer, until);
+                cacher.apply().await;
+            }
+            Err(error) => {
+                // Not answered is not "nobody": nothing is remembered.
+                tracing::debug!(%error, "owners not learned");
+                tokio::time::sleep(OWNERS_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn sweep(cacher: Arc<Cacher>) {
+    loop {
+        session::sweep(&cacher).await;
+        if cacher.tables().version > 0 {
+            cacher.end_sessions_due().await;
+        }
+        tokio::time::sleep(SWEEP_EVERY).await;
+    }
+}

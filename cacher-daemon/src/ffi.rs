@@ -1,0 +1,52 @@
+//! The system calls that no library of ours wraps soundly: who connected a Unix socket. (`rustix`
+//! reads the pid into a type that cannot be zero, and it is zero for a peer in a pid namespace that
+//! we cannot see into.)
+#![expect(unsafe_code, reason = "getsockopt(SO_PEERCRED, SO_PEERPIDFD)")]
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+/// `(pid, uid)` of the process that connected this socket; pid 0 when it is invisible to us.
+pub(crate) fn peer_credentials(socket: BorrowedFd<'_>) -> io::Result<(u32, u32)> {
+    let mut credentials = libc::ucred {
+        pid: 0,
+        uid: u32::MAX,
+        gid: u32::MAX,
+    };
+    option(socket, libc::SO_PEERCRED, &mut credentials)?;
+    Ok((u32::try_from(credentials.pid).unwrap_or(0), credentials.uid))
+}
+
+/// A pidfd of the process that connected this socket; `None` on kernels before 6.5 and when that
+/// process is gone.
+pub(crate) fn peer_pidfd(socket: BorrowedFd<'_>) -> Option<OwnedFd> {
+    let mut descriptor: libc::c_int = -1;
+    option(socket, libc::SO_PEERPIDFD, &mut descriptor).ok()?;
+    if descriptor < 0 {
+        return None;
+    }
+    // SAFETY: the kernel has just made this descriptor for us and nobody else knows it.
+    Some(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+/// Reads a socket option into a plain C value; refuses an answer of another size.
+fn option<T: Copy>(socket: BorrowedFd<'_>, name: libc::c_int, value: &mut T) -> io::Result<()> {
+    let expected = libc::socklen_t::try_from(size_of::<T>()).map_err(io::Error::other)?;
+    let mut length = expected;
+    // SAFETY: value is a live, writable plain C value of exactly the length that the kernel is
+    // told, so it cannot write beyond it; the descriptor is borrowed and stays open.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            name,
+            std::ptr::from_mut(value).cast(),
+            &raw mut length,
+        )
+    };
+    match result {
+        0 if length == expected => Ok(()),
+        0 => Err(io::Error::other("the kernel's answer has another size")),
+        _ => Err(io::Error::last_os_error()),
+    }
+}

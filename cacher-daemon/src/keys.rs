@@ -1,0 +1,38 @@
+//! Public keys for sshd: those of an active person that may still be used. Whether the person may
+//! in is decided afterwards, in the account step.
+
+use local_protocol::KeyQuestion;
+use policy::UserState;
+
+use crate::cacher::Cacher;
+
+/// Longest answer, well below a frame and sshd's own limit.
+const ANSWER_BYTES_MAX: usize = 60 * 1024;
+
+/// The lines for `AuthorizedKeysCommand`. With an offered key in the question, at most that one.
+#[must_use]
+pub fn lines(cacher: &Cacher, question: &KeyQuestion) -> Vec<String> {
+    let tables = cacher.tables();
+    let now = cacher.now();
+    let Some(person) = tables.person(&question.user) else {
+        return Vec::new();
+    };
+    let ended = person.expires_at.is_some_and(|end| end <= now);
+    if person.state != UserState::Active || ended {
+        return Vec::new();
+    }
+    let offered = format!("{} {}", question.key_type, question.key);
+    let mut left = ANSWER_BYTES_MAX;
+    person
+        .ssh_keys
+        .iter()
+        .filter(|key| key.expires_at.is_none_or(|end| end > now))
+        .filter(|key| question.key.is_empty() || key.line == offered)
+        .map(|key| key.line.clone())
+        .take_while(|line| {
+            let fits = line.len() < left;
+            left = left.saturating_sub(line.len() + 1);
+            fits
+        })
+        .collect()
+}

@@ -1,0 +1,54 @@
+//! What a login asks the directory: one attempt inside the budget, and none at all while the
+//! directory is known to be away, so that a flaky link is never worse than none.
+
+use directory_api::agent::{PasswordChange, PasswordCheck};
+
+use super::client::CallError;
+use crate::cacher::Cacher;
+
+/// What the directory said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answered {
+    /// Yes.
+    Yes,
+    /// No, and why, for the person.
+    No(String),
+    /// Nothing, or nothing that can be believed.
+    Silent,
+}
+
+impl Cacher {
+    /// Has a password checked by the directory.
+    pub(crate) async fn check_online(&self, username: &str, password: &str) -> Answered {
+        let Some(client) = self.directory().filter(|_| self.online()) else {
+            return Answered::Silent;
+        };
+        let check = PasswordCheck {
+            username: username.to_owned(),
+            password: password.to_owned(),
+        };
+        self.answered(client.verify(&check).await)
+    }
+
+    /// Has a password changed by the directory.
+    pub(crate) async fn change_online(&self, change: &PasswordChange) -> Answered {
+        let Some(client) = self.directory().filter(|_| self.online()) else {
+            return Answered::Silent;
+        };
+        self.answered(client.change_password(change).await)
+    }
+
+    fn answered(&self, result: Result<(), CallError>) -> Answered {
+        match result {
+            Ok(()) => Answered::Yes,
+            Err(CallError::Status { status, detail }) if (400..500).contains(&status) => {
+                Answered::No(detail)
+            }
+            Err(error) => {
+                // The next logins do not try again; the background finds out when it is back.
+                self.gone_offline(&error.to_string());
+                Answered::Silent
+            }
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What the cacher decides by: the slice in force, arranged for questions. Immutable; a new bundle
+//! or a revocation makes a new one.
+
+use std::collections::{BTreeSet, HashMap};
+
+use jiff::{SignedDuration, Timestamp};
+use policy::{AccessRule, Decision, Host, Person, Question, UnreadableRule};
+use signed_bundle::{CredentialRecord, EffectivePolicy, HostRecord, PersonRecord};
+
+/// The tables in force.
+#[derive(Debug, Default)]
+pub struct Tables {
+    /// Version of the bundle; 0 before the first one.
+    pub version: u64,
+    /// When it was signed.
+    pub issued: Timestamp,
+    /// The host, `None` before the first bundle.
+    pub host: Option<HostRecord>,
+    pub(crate) people: HashMap<String, PersonRecord>,
+    pub(crate) names_by_uid: HashMap<u32, String>,
+    pub(crate) names_by_gid: HashMap<u32, String>,
+    pub(crate) credentials: HashMap<String, CredentialRecord>,
+    pub(crate) rules: Vec<AccessRule>,
+    pub(crate) unreadable: Vec<UnreadableRule>,
+    /// Groups that appear on this host.
+    pub groups: usize,
+    /// Names that are known here and have no rights here.
+    pub(crate) strangers: BTreeSet<String>,
+}
+
+/// Where a login comes from, as far as it matters.
+#[derive(Debug, Clone, Copy)]
+pub struct Circumstances<'a> {
+    /// PAM service name.
+    pub service: &'a str,
+    /// Address, for remote logins.
+    pub source: Option<std::net::IpAddr>,
+    /// The moment.
+    pub now: Timestamp,
+    /// The newest signed time the host has seen.
+    pub newest_signed: Timestamp,
+    /// The host's own limit on the age of its mirror; the policy's may be shorter.
+    pub max_age: SignedDuration,
+}
+
+impl Tables {
+    /// A person of the slice by login name.
+    #[must_use]
+    pub fn person(&self, name: &str) -> Option<&PersonRecord> {
+        self.people.get(name)
+    }
+
+    /// A person of the slice by uid.
+    #[must_use]
+    pub fn person_with_uid(&self, uid: u32) -> Option<&PersonRecord> {
+        self.person(self.names_by_uid.get(&uid)?)
+    }
+
+    /// Everybody in the slice.
+    pub fn everybody(&self) -> impl Iterator<Item = &PersonRecord> {
+        self.people.values()
+    }
+
+    /// The name of a group of this host.
+    #[must_use]
+    pub fn group_with_gid(&self, gid: u32) -> Option<&str> {
+        self.names_by_gid.get(&gid).map(String::as_str)
+    }
+
+    /// What proves a person here.
+    #[must_use]
+    pub fn credential(&self, person: &PersonRecord) -> Option<&CredentialRecord> {
+        self.credentials.get(&person.id)
+    }
+
+    /// The settings of the bundle; the defaults before the first one.
+    #[must_use]
+    pub fn policy(&self) -> EffectivePolicy {
+        self.host
+            .as_ref()
+            .map(|host| host.policy.clone())
+            .unwrap_or_default()
+    }
+
+    /// Whether some rule looks at where a login comes from.
+    #[must_use]
+    pub fn source_matters(&self) -> bool {
+        self.rules.iter().any(|rule| !rule.sources.is_empty())
+    }
+
+    /// Asks the engine; `None` before the first bundle.
+    #[must_use]
+    pub fn decide(&self, record: &PersonRecord, how: &Circumstances<'_>) -> Option<Decision> {
+        let host = self.host.as_ref()?;
+        let offline = i64::try_from(host.policy.offline_max_age_seconds).unwrap_or(i64::MAX);
+        let host = Host {
+            id: host.id.clone(),
+            name: host.name.clone(),
+            state: host.state,
+            project: host.project.clone(),
+            tags: host.tags.clone(),
+            mirror_age: Some(how.now.duration_since(how.newest_signed)),
+            mirror_age_max: SignedDuration::from_secs(offline).min(how.max_age),
+        };
+        let person = Person {
+            id: record.id.clone(),
+            username: record.username.to_string(),
+            state: record.state,
+            expires_at: record.expires_at,
+            locked_until: None,
+            groups: record.groups.clone(),
+        };
+        let question = Question {
+            person: &person,
+            host: &host,
+            service: how.service,
+            source: how.source,
+            now: how.now,
+        };
+        Some(policy::decide_with_unreadable(
+            &question,
+            &self.rules,
+            &self.unreadable,
+        ))
+    }
+}
