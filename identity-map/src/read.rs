@@ -1,7 +1,7 @@
 //! Opens a map and finds records in it. Nothing is allocated; what is looked at is first copied
 //! out, then checked, and no byte is read a second time.
 
-use posix_names::{Gid, Uid};
+use posix_names::{FIRST_RANGE, SECOND_RANGE};
 
 use crate::hash::{Probe, bucket_seed, checksum, first_choice_buckets};
 use crate::layout::{
@@ -180,5 +180,5 @@ pub(crate) fn offset_of(place: u32) -> Result<u64, ReadError> {
 
 /// Whether an id is one that the directory may hand out; the map's word alone is not enough.
 pub(crate) fn is_ours(id: u32) -> bool {
-    Uid::new(u64::from(id)).is_ok() && Gid::new(u64::from(id)).is_ok()
+    FIRST_RANGE.contains(&id) || SECOND_RANGE.contains(&id)
 }

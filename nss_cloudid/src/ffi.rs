@@ -21,7 +21,7 @@ use libnss::passwd::CPasswd;
 use crate::answer::Failure;
 use crate::enumeration::Listing;
 use crate::lookup::{self, Sources};
-use crate::pack::{GroupPlaces, UserPlaces};
+use crate::pack::{GroupPlaces, POINTER_BYTES, UserPlaces};
 
 static USERS: Listing = Listing::new();
 static GROUPS: Listing = Listing::new();
@@ -250,17 +250,42 @@ impl Place<'_, CGroup> {
         lookup: impl FnOnce(&mut [u8]) -> Result<GroupPlaces, Failure>,
     ) -> Result<(), Failure> {
         let places = lookup(self.buffer)?;
+        point_to_members(self.buffer, &places)?;
         let base = self.buffer.as_mut_ptr();
         let answer = CGroup {
             name: base.wrapping_add(places.name).cast(),
             passwd: base.wrapping_add(places.password).cast(),
             gid: places.gid,
-            members: base.wrapping_add(places.members).cast(),
+            members: base.wrapping_add(places.table).cast(),
         };
         // SAFETY: who made this place vouched for the result.
         unsafe { self.result.write(answer) };
         Ok(())
     }
+}
+
+/// Fills the table of pointers to the members. Each length is read before a pointer covers it: with
+/// n members it lies at least 7 (n - m) bytes behind the pointer of member m.
+fn point_to_members(buffer: &mut [u8], places: &GroupPlaces) -> Result<(), Failure> {
+    let names = places.table + (places.members + 1) * POINTER_BYTES;
+    if names > buffer.len() {
+        return Err(Failure::BufferTooSmall);
+    }
+    let base = buffer.as_mut_ptr();
+    let lengths = base.wrapping_add(names - places.members);
+    let table: *mut *mut u8 = base.wrapping_add(places.table).cast();
+    let mut name = base.wrapping_add(names);
+    for member in 0..places.members {
+        // SAFETY: the lengths are the last bytes of the table, which lies inside the buffer.
+        let length = unsafe { lengths.wrapping_add(member).read() };
+        // SAFETY: aligned by `pack`, and one of the table's entries.
+        unsafe { table.wrapping_add(member).write(name) };
+        name = name.wrapping_add(usize::from(length) + 1);
+    }
+    let end = table.wrapping_add(places.members);
+    // SAFETY: the last of the table's entries.
+    unsafe { end.write(std::ptr::null_mut()) };
+    Ok(())
 }
 
 /// glibc's array of group ids: those it knows, and room for those that are added.

@@ -6,7 +6,7 @@ use identity_map::{Bytes, GroupHead, Map, UserRecord};
 
 use crate::answer::Failure;
 
-const POINTER_BYTES: usize = size_of::<*const u8>();
+pub(crate) const POINTER_BYTES: usize = size_of::<*const u8>();
 const PASSWORD: &[u8] = b"x\0";
 
 /// Where the parts of a user begin in the buffer.
@@ -39,7 +39,10 @@ pub struct GroupPlaces {
     pub name: usize,
     /// The password field.
     pub password: usize,
-    /// The table of pointers to the members, aligned and ended by a null pointer.
+    /// The aligned table of pointers to the members and a null pointer; still to be filled. The
+    /// length of each member's name stands in its last bytes, the names begin behind it.
+    pub table: usize,
+    /// Number of members.
     pub members: usize,
 }
 
@@ -58,8 +61,8 @@ pub(crate) fn fields(
     Ok(UserPlaces { uid, gid, starts })
 }
 
-/// Reads the members straight into the buffer: their lengths end up in the last bytes of the
-/// pointer table, the names behind it, and each length is used up before a pointer covers it.
+/// Reads the members straight into the buffer: their lengths come to lie in the last bytes of the
+/// pointer table, the names behind it.
 pub(crate) fn group<B: Bytes>(
     map: &Map<B>,
     group: &GroupHead,
@@ -79,53 +82,30 @@ pub(crate) fn group<B: Bytes>(
         .get_mut(names_at - members..name_at)
         .ok_or(Failure::BufferTooSmall)?;
     map.read_members(group, body)?;
-    point_to_members(buffer, table_at, members)?;
     let password = put_string(buffer, name_at, group.name())?;
     put_string(buffer, password, b"x")?;
     Ok(GroupPlaces {
         gid: group.gid(),
         name: name_at,
         password,
-        members: table_at,
+        table: table_at,
+        members,
     })
 }
 
 /// A group that no map holds, without members.
 pub(crate) fn bare_group(gid: u32, name: &[u8], buffer: &mut [u8]) -> Result<GroupPlaces, Failure> {
-    let members = buffer.as_ptr().align_offset(POINTER_BYTES);
-    let name_at = members + POINTER_BYTES;
-    let table = buffer
-        .get_mut(members..name_at)
-        .ok_or(Failure::BufferTooSmall)?;
-    table.fill(0);
+    let table = buffer.as_ptr().align_offset(POINTER_BYTES);
+    let name_at = table + POINTER_BYTES;
     let password = put_string(buffer, name_at, name)?;
     put_string(buffer, password, b"x")?;
     Ok(GroupPlaces {
         gid,
         name: name_at,
         password,
-        members,
+        table,
+        members: 0,
     })
-}
-
-fn point_to_members(buffer: &mut [u8], table_at: usize, members: usize) -> Result<(), Failure> {
-    let table_bytes = (members + 1) * POINTER_BYTES;
-    let table = buffer
-        .get_mut(table_at..table_at + table_bytes)
-        .ok_or(Failure::BufferTooSmall)?;
-    let lengths_at = table_bytes - members;
-    let mut address = table.as_mut_ptr_range().end.expose_provenance();
-    for member in 0..members {
-        let length = table.get(lengths_at + member).copied();
-        let entry = table.get_mut(member * POINTER_BYTES..(member + 1) * POINTER_BYTES);
-        if let (Some(length), Some(entry)) = (length, entry) {
-            entry.copy_from_slice(&address.to_ne_bytes());
-            address += usize::from(length) + 1;
-        }
-    }
-    let last = table.get_mut(members * POINTER_BYTES..).unwrap_or_default();
-    last.fill(0);
-    Ok(())
 }
 
 /// Puts a string and its NUL; the offset behind both.
