@@ -12,10 +12,10 @@ use crate::{host, verbs};
     name = "cloudid",
     version,
     propagate_version = true,
-    disable_help_subcommand = false,
     subcommand_required = true,
     arg_required_else_help = true,
-    after_help = EXIT_CODES
+    after_help = EXIT_CODES,
+    term_width = 100
 )]
 pub(crate) struct CommandLine {
     #[command(flatten)]
@@ -33,8 +33,15 @@ Secrets are typed, read from a file or from standard input; never given as argum
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options of every verb")]
 pub(crate) struct Options {
-    /// How answers are written; a table on a terminal, plain lines in a pipe
-    #[arg(short, long, global = true, value_enum, value_name = "FORMAT")]
+    /// table, json, ndjson, yaml, csv or id; a table on a terminal, plain lines in a pipe
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_enum,
+        value_name = "FORMAT",
+        hide_possible_values = true
+    )]
     pub(crate) output: Option<Format>,
     /// Only hosts or objects that match, for example env=prod,!legacy
     #[arg(short = 'l', long, global = true, value_name = "SELECTOR")]
@@ -80,7 +87,6 @@ pub(crate) enum Format {
 }
 
 #[derive(Debug, Subcommand)]
-#[command(next_display_order = None)]
 pub(crate) enum Verb {
     Login(verbs::login::LoginArguments),
     /// End the session here and in the directory

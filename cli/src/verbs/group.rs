@@ -49,7 +49,7 @@ pub(crate) enum GroupVerb {
 #[derive(Debug, Args)]
 pub(crate) struct NewGroup {
     name: String,
-    #[arg(long, default_value_t)]
+    #[arg(long, default_value_t, hide_default_value = true)]
     description: String,
     /// The group appears on hosts, with a gid
     #[arg(long)]

@@ -32,7 +32,7 @@ pub(crate) enum ProjectVerb {
 #[derive(Debug, Args)]
 pub(crate) struct NewProject {
     name: String,
-    #[arg(long, default_value_t)]
+    #[arg(long, default_value_t, hide_default_value = true)]
     description: String,
     /// Let the tags that hosts give themselves count in allow rules
     #[arg(long)]

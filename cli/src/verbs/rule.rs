@@ -45,7 +45,7 @@ pub(crate) enum AccessVerb {
 #[derive(Debug, Args)]
 pub(crate) struct AddRule {
     name: String,
-    #[arg(long, default_value_t)]
+    #[arg(long, default_value_t, hide_default_value = true)]
     description: String,
     /// A group it concerns; may be repeated
     #[arg(

@@ -43,7 +43,7 @@ pub(crate) struct AddToken {
     /// The project its hosts join
     #[arg(long)]
     project: String,
-    #[arg(long, default_value_t)]
+    #[arg(long, default_value_t, hide_default_value = true)]
     description: String,
     /// A tag its hosts get; may be repeated
     #[arg(long = "tag", value_name = "TAG")]

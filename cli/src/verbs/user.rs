@@ -84,11 +84,11 @@ pub(crate) struct AddUser {
     #[arg(value_parser = name)]
     username: UserName,
     /// Name of the person
-    #[arg(long, default_value_t, value_name = "TEXT")]
+    #[arg(long, default_value_t, hide_default_value = true, value_name = "TEXT")]
     name: String,
-    #[arg(long, default_value_t)]
+    #[arg(long, default_value_t, hide_default_value = true)]
     email: String,
-    #[arg(long, default_value_t)]
+    #[arg(long, default_value_t, hide_default_value = true)]
     description: String,
     /// A group to join; may be repeated
     #[arg(long = "group", value_name = "GROUP")]

@@ -1,0 +1,74 @@
+//! Help, completions and man pages.
+
+use crate::person::Person;
+
+#[test]
+fn cli_07_help_tells_verbs_options_and_exit_codes() {
+    let ended = Person::new().types(&["--help"]);
+    assert_eq!(ended.code, 0);
+    insta::assert_snapshot!(ended.output);
+}
+
+#[test]
+fn cli_07_help_of_a_noun_lists_its_verbs() {
+    let ended = Person::new().types(&["user", "--help"]);
+    insta::assert_snapshot!(ended.output);
+}
+
+#[test]
+fn cli_07_help_of_enrolment_tells_every_option() {
+    let ended = Person::new().types(&["enroll", "--help"]);
+    insta::assert_snapshot!(ended.output);
+}
+
+#[test]
+fn cli_07_completions_and_man_pages_come_from_the_same_definition() {
+    let person = Person::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = person.types(&["completions", shell]).output;
+        assert!(script.contains("host-status"), "{shell}");
+    }
+    let folder = person.path("man");
+    std::fs::create_dir(&folder).unwrap();
+    assert_eq!(person.types(&["man", folder.to_str().unwrap()]).code, 0);
+    let page = std::fs::read_to_string(folder.join("cloudid-rule-access-add.1")).unwrap();
+    assert!(page.contains("SELECTOR"));
+}
+
+#[test]
+fn usage_errors_exit_with_2_and_name_what_is_wrong() {
+    let person = Person::new();
+    for (arguments, named) in [
+        (&["user", "ad", "alice"][..], "add"),
+        (&["user", "add", "root"], "root"),
+        (&["user", "add", "alice", "--uid", "0"], "uid"),
+        (
+            &["rule", "access", "add", "x", "--on", "env=prod"],
+            "--group",
+        ),
+        (&["user", "list", "-o", "xml"], "ndjson"),
+        (&["user", "list", "--timeout", "10"], "10m"),
+        (&["token", "add", "--project", "web"], "--secret-to"),
+        (
+            &[
+                "login",
+                "--url",
+                "http://id.example.org",
+                "--username",
+                "a",
+                "--password-file",
+                "/dev/null",
+            ],
+            "empty",
+        ),
+    ] {
+        let ended = person.types(arguments);
+        assert_eq!(ended.code, 2, "{arguments:?}");
+        assert!(
+            ended.errors.contains(named),
+            "{arguments:?}: {}",
+            ended.errors
+        );
+        assert_eq!(ended.output, "");
+    }
+}
