@@ -313,3 +313,42 @@ fn string_inside(buffer: *mut c_char, length: usize, text: *mut c_char) -> Strin
     let text = CStr::from_bytes_until_nul(&bytes[from..]).unwrap();
     text.to_str().unwrap().to_owned()
 }
+
+/// Opens descriptors until so many are open, or the process may have no more; how many there are.
+pub(crate) fn open_descriptors(wanted: usize) -> usize {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: the limit is written.
+    unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) };
+    limit.rlim_cur = limit.rlim_max.min(1 << 17);
+    // SAFETY: the limit is a valid one; raising it disturbs no other test.
+    unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) };
+    // SAFETY: takes numbers only.
+    let opened = (0..wanted).take_while(|_| unsafe { libc::dup(0) } >= 0);
+    opened.count()
+}
+
+/// Closes one descriptor of this thread's own table.
+pub(crate) fn close(descriptor: i32) {
+    // SAFETY: takes a number, of a table that only this thread has.
+    unsafe { libc::close(descriptor) };
+}
+
+/// Forks, works in the child, and tells whether the child said yes within ten seconds.
+pub(crate) fn child_says(work: impl FnOnce() -> bool) -> bool {
+    // SAFETY: the child only looks up and leaves.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        // SAFETY: ends a child that hangs.
+        unsafe { libc::alarm(10) };
+        let code = if work() { 0 } else { 1 };
+        // SAFETY: leaves without running anything of the parent's.
+        unsafe { libc::_exit(code) };
+    }
+    let mut status = -1;
+    // SAFETY: waits for that child alone.
+    let waited = unsafe { libc::waitpid(child, &mut status, 0) };
+    waited == child && status == 0
+}

@@ -18,4 +18,6 @@ mod owners;
 #[cfg(test)]
 mod people;
 #[cfg(test)]
+mod processes;
+#[cfg(test)]
 mod untrusted;
