@@ -143,7 +143,10 @@ fn pf_03_a_crowd_on_the_socket_keeps_neither_root_nor_others_out() {
     }
     let descriptors = "ls -l /proc/$(cat /run/lab/cacher.pid)/fd | grep -c socket:";
     let held: u32 = web.ok(descriptors).parse().unwrap();
-    assert!(held > 32 && held < 560, "512 places and the cacher's own: {held}");
+    assert!(
+        held > 32 && held < 560,
+        "512 places and the cacher's own: {held}"
+    );
 }
 
 #[test]
