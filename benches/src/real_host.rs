@@ -36,8 +36,9 @@ pub(crate) fn measure(lab: &Lab, directory: &Directory, rounds: u32) -> Result<F
     for _ in 0..rounds {
         let session = laptop.ssh(&web).user(PERSON).key(&key);
         session.until_it_works("true");
-        let mut terminal = session.terminal_running("echo here-I-am; exec sleep 1000");
-        terminal.expect("here-I-am");
+        let mut terminal = session.terminal();
+        terminal.expect(r"\$ ").answer("echo here-$((1 + 1))");
+        terminal.expect("here-2");
         let suspension = carried_out(&orders, &mut answers, Order::Suspend)?;
         let _ended = terminal.finish();
         figures.add(suspension.until(clock::instant()));

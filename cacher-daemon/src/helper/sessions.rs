@@ -14,7 +14,7 @@ use super::Places;
 use crate::local::LocalNames;
 
 /// How long processes may take to end after they were asked.
-const GRACE_MS: i64 = 300;
+const GRACE_MS: i64 = 200;
 /// How long a killed process may take to vanish.
 const KILL_MS: i64 = 1_000;
 /// Looks at the process table at most; whoever forks faster than this is killed unasked.
@@ -57,17 +57,16 @@ fn end_all_of(uid: u32) -> Result<u32, EndError> {
             return Ok(ended);
         }
         // Only the first pass is polite: what starts afterwards was started to get around it.
-        let (signal, patience) = if pass == 0 {
-            (Signal::TERM, GRACE_MS)
+        let (signals, patience): (&[Signal], i64) = if pass == 0 {
+            // Shells ignore TERM and heed HUP; who was stopped hears nothing before it goes on.
+            (&[Signal::HUP, Signal::TERM, Signal::CONT], GRACE_MS)
         } else {
-            (Signal::KILL, KILL_MS)
+            (&[Signal::KILL], KILL_MS)
         };
         for process in &processes {
-            // It may have ended by itself.
-            let _ = pidfd_send_signal(process, signal);
-            if pass == 0 {
-                // A stopped process does not hear anything before it goes on.
-                let _ = pidfd_send_signal(process, Signal::CONT);
+            for signal in signals {
+                // It may have ended by itself.
+                let _ = pidfd_send_signal(process, *signal);
             }
         }
         ended += wait_for(&processes, patience);
