@@ -194,3 +194,38 @@ fn pf_07_hostile_text_starts_no_shell() {
     let started = web.run("grep -h execve /tmp/trace.* | grep -E '\"(/usr)?/bin/(sh|bash|dash)\"'");
     assert_eq!(started.stdout, "", "a shell was started");
 }
+
+#[test]
+fn syn_24_one_cacher_is_active_whatever_else_is_started() {
+    let site = Site::new();
+    let web = &site.web;
+    site.alice().run("id -un").succeeds();
+    let second = web.run(
+        "timeout 5 setpriv --reuid cloudid --regid cloudid --init-groups --inh-caps=-all \
+         /usr/libexec/cloudid/cloudid-cacher",
+    );
+    assert!(
+        !second.succeeded() && second.code != 124,
+        "a second one gives way: {second:?}"
+    );
+    assert_eq!(site.alice().run("id -un").succeeds(), "alice");
+
+    web.kill(Service::Cacher);
+    let answers = || web.pam("sshd", "alice", PASSWORD, "acct_mgmt").succeeded();
+    assert!(
+        eventually(Duration::from_secs(2), answers),
+        "a stale socket is no obstacle"
+    );
+    for _ in 0..10 {
+        web.kill(Service::Cacher);
+        let known = web.run("timeout 1 getent passwd alice");
+        assert!(
+            known.succeeded(),
+            "people are known in a restart storm: {known:?}"
+        );
+    }
+    assert!(
+        eventually(Duration::from_secs(2), answers),
+        "after a restart storm"
+    );
+}

@@ -208,3 +208,31 @@ fn pam_11_the_environment_of_a_caller_changes_nothing() {
         assert!(!wrong.finish().succeeded(), "{user}");
     }
 }
+
+#[test]
+fn pam_14_the_module_talks_to_one_socket_and_to_nothing_else() {
+    let site = Site::new();
+    let web = &site.web;
+    site.alice().run("id -un").succeeds();
+    let trace = "strace -f -qq -e trace=network,execve,openat,open -o /tmp/trace";
+    let steps = "authenticate acct_mgmt";
+    web.ok(&format!(
+        "echo {PASSWORD} | {trace} pamtester sshd alice {steps}"
+    ));
+    let seen = web.read("/tmp/trace");
+    let connects = seen.lines().filter(|line| line.contains("connect("));
+    // glibc looks for nscd by itself before it asks any name service
+    let others = connects.filter(|line| !line.contains("nscd/socket"));
+    let others: Vec<&str> = others
+        .filter(|line| !line.contains("\"/run/cloudid/pam.sock\""))
+        .collect();
+    assert!(others.is_empty(), "{others:?}");
+    assert!(seen.contains("\"/run/cloudid/pam.sock\""));
+    assert!(!seen.contains("AF_INET"), "no network");
+    assert_eq!(
+        seen.matches("execve(").count(),
+        1,
+        "nothing but the program itself is started"
+    );
+    assert!(!seen.contains("\"/home/"), "no file of the user");
+}
