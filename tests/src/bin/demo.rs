@@ -42,6 +42,24 @@ fn main() {
         directory.start();
     });
     story.step("alice logs in again", || ssh(&laptop, &web, &key));
+    let mut open = laptop
+        .ssh(&web)
+        .user("bob")
+        .password(PASSWORD)
+        .terminal_running("echo in; sleep 1000");
+    open.expect("in");
+    story.step("bob is suspended, his open session gone", || {
+        directory.ok(&["user", "suspend", "bob"]);
+        web.until("! pgrep -u bob sleep");
+    });
+    story.step("bob is active again", || {
+        directory.ok(&["user", "activate", "bob"]);
+        laptop
+            .ssh(&web)
+            .user("bob")
+            .password(PASSWORD)
+            .until_it_works("id -un");
+    });
     story.tell();
     farewell(&laptop, &web, &key);
 }
