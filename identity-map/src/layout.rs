@@ -34,6 +34,8 @@ pub(crate) const MAGIC: [u8; 8] = *b"cloudmap";
 pub(crate) const FORMAT: u32 = 1;
 pub(crate) const HEADER_BYTES: usize = 384;
 pub(crate) const HEADER_CHECKED_FROM: usize = 24;
+/// The word that the cacher sets in memory files.
+pub(crate) const SUPERSEDED_AT: usize = 12;
 pub(crate) const RANGES_MAX: usize = 4;
 const SECTIONS_AT: usize = 128;
 

@@ -3,13 +3,14 @@
 //! trusts no byte before its checksum fits, and never reads a byte twice.
 //!
 //! The layout is described in `layout.rs`.
-#![forbid(unsafe_code)]
 
 mod content;
+mod ffi;
 mod file;
 mod hash;
 mod index;
 mod layout;
+mod memory;
 mod order;
 mod read;
 mod read_group;
@@ -19,6 +20,7 @@ mod write;
 pub use content::{MapContent, MapGroup, MapUser, MemberPolicy, WriteError};
 pub use file::MapFile;
 pub use layout::{GROUPS_PER_USER_MAX, MAP_BYTES_MAX, MEMBERS_PER_GROUP_MAX, RECORDS_MAX};
+pub use memory::{MemoryFile, SealedMap};
 pub use order::Cursor;
 pub use read::{Bytes, Map, ReadError};
 pub use read_group::GroupHead;

@@ -11,13 +11,13 @@ use crate::sample::{Found, by_id, by_name, content, find, groups_of, members_of}
 
 /// Every answer of a map, in a form that can be compared.
 #[derive(Debug, PartialEq)]
-enum Answer {
+pub(crate) enum Answer {
     User(Option<Found>),
     Groups(Option<Vec<u32>>),
     Group(Option<(Vec<u8>, u32, Vec<String>)>),
 }
 
-fn answers<B: Bytes>(map: &Map<B>) -> Vec<Result<Answer, ReadError>> {
+pub(crate) fn answers<B: Bytes>(map: &Map<B>) -> Vec<Result<Answer, ReadError>> {
     let mut answers = Vec::new();
     for number in 0..12_u32 {
         let name = format!("person{number}");
@@ -58,7 +58,7 @@ fn never_wrong(damaged: &[u8]) {
     }
 }
 
-fn only_truth_or_error<B: Bytes>(map: &Map<B>) {
+pub(crate) fn only_truth_or_error<B: Bytes>(map: &Map<B>) {
     for (answer, truth) in answers(map).into_iter().zip(&*TRUTH) {
         assert!(
             answer.is_err() || answer == *truth,

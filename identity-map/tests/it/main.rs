@@ -3,7 +3,11 @@
 #[cfg(test)]
 mod damage;
 #[cfg(test)]
+mod ffi;
+#[cfg(test)]
 mod limits;
+#[cfg(test)]
+mod memory;
 #[cfg(test)]
 mod round_trip;
 #[cfg(test)]

@@ -1,0 +1,99 @@
+//! Maps sealed memory files. The bytes belong to the cacher, which could change them at any time,
+//! so they are only ever copied out, by loads that no other process can turn into anything else
+//! than a wrong number.
+
+#![expect(unsafe_code, reason = "the kernel's mappings are raw memory")]
+
+use std::os::fd::BorrowedFd;
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+
+use rustix::io::Result;
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+
+const WORD_BYTES: usize = size_of::<u64>();
+
+/// A mapping of the first bytes of a file; it ends with this.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    start: *mut u8,
+    length: usize,
+}
+
+// SAFETY: the memory is reached through atomics only, and unmapped by the one owner.
+unsafe impl Send for Mapping {}
+// SAFETY: as above.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    /// Maps for reading. The file must be sealed against shrinking, or a read may kill the process.
+    pub(crate) fn readable(file: BorrowedFd<'_>, length: usize) -> Result<Self> {
+        Self::new(file, length, ProtFlags::READ)
+    }
+
+    /// Maps for reading and writing.
+    pub(crate) fn writable(file: BorrowedFd<'_>, length: usize) -> Result<Self> {
+        Self::new(file, length, ProtFlags::READ | ProtFlags::WRITE)
+    }
+
+    fn new(file: BorrowedFd<'_>, length: usize, access: ProtFlags) -> Result<Self> {
+        // SAFETY: a new mapping, where the kernel likes.
+        let start = unsafe { mmap(null_mut(), length, access, MapFlags::SHARED, file, 0) }?;
+        Ok(Self {
+            start: start.cast(),
+            length,
+        })
+    }
+
+    /// Copies bytes out; false when they do not lie inside.
+    pub(crate) fn copy_out(&self, from: usize, buffer: &mut [u8]) -> bool {
+        let inside = from
+            .checked_add(buffer.len())
+            .is_some_and(|end| end <= self.length);
+        if !inside {
+            return false;
+        }
+        let mut at = self.start.wrapping_add(from);
+        let before_words = at.align_offset(WORD_BYTES).min(buffer.len());
+        let (before, rest) = buffer.split_at_mut(before_words);
+        let (words, after) = rest.as_chunks_mut::<WORD_BYTES>();
+        at = copy_bytes(at, before);
+        for word in words {
+            // SAFETY: aligned after the bytes before, and inside the mapping as checked.
+            let source = unsafe { AtomicU64::from_ptr(at.cast()) };
+            *word = source.load(Ordering::Relaxed).to_ne_bytes();
+            at = at.wrapping_add(WORD_BYTES);
+        }
+        copy_bytes(at, after);
+        true
+    }
+
+    /// A number of four bytes; `None` when it does not lie inside at a multiple of four.
+    pub(crate) fn number(&self, at: usize) -> Option<&AtomicU32> {
+        let bytes = size_of::<AtomicU32>();
+        if !at.is_multiple_of(bytes) || at.checked_add(bytes)? > self.length {
+            return None;
+        }
+        let place = self.start.wrapping_add(at).cast();
+        // SAFETY: inside the mapping and aligned, and alive as long as `self`.
+        Some(unsafe { AtomicU32::from_ptr(place) })
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: this mapping, to which nothing points any more.
+        let _ = unsafe { munmap(self.start.cast(), self.length) };
+    }
+}
+
+/// Copies bytes from inside a mapping; where they end.
+fn copy_bytes(mut at: *mut u8, buffer: &mut [u8]) -> *mut u8 {
+    for byte in buffer {
+        // SAFETY: the caller has checked that so many bytes lie inside the mapping.
+        let source = unsafe { AtomicU8::from_ptr(at) };
+        *byte = source.load(Ordering::Relaxed);
+        at = at.wrapping_add(1);
+    }
+    at
+}
