@@ -20,6 +20,7 @@ pub mod limiter;
 pub mod password;
 pub mod publish;
 pub mod reach;
+pub mod ssh_key;
 pub mod state;
 pub mod store;
 pub mod tls;

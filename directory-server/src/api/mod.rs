@@ -1,1 +1,86 @@
 //! `/api/v1`, resource by resource.
+
+mod access_rules;
+mod api_tokens;
+mod auth;
+mod enrollment_tokens;
+mod events;
+mod explain;
+pub(crate) mod groups;
+mod hosts;
+mod me;
+mod openapi;
+mod operations;
+mod projects;
+mod roles;
+mod ssh_keys;
+pub(crate) mod users;
+
+use axum::Router;
+use directory_api::rest::Time;
+use jiff::Timestamp;
+use policy::ReasonCode;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+
+use crate::http::{Paging, Refused, merge_patch, typed};
+use crate::state::AppState;
+
+pub use openapi::document;
+
+/// Everything below `/api/v1`.
+pub fn router() -> Router<AppState> {
+    Router::new()
+        .merge(openapi::router())
+        .merge(auth::router())
+        .merge(me::router())
+        .merge(api_tokens::router())
+        .merge(users::router())
+        .merge(ssh_keys::router())
+        .merge(groups::router())
+        .merge(projects::router())
+        .merge(hosts::router())
+        .merge(access_rules::router())
+        .merge(enrollment_tokens::router())
+        .merge(roles::router())
+        .merge(explain::router())
+        .merge(events::router())
+}
+
+/// A stored moment that is always there.
+fn time(millis: i64) -> Time {
+    Time(Timestamp::from_millisecond(millis).unwrap_or_default())
+}
+
+/// Lays a merge patch over the present settings.
+fn patched<T: Serialize + DeserializeOwned>(before: &T, patch: Value) -> Result<T, Refused> {
+    if !patch.is_object() {
+        return Err(Refused::malformed("A merge patch is a JSON object."));
+    }
+    let mut settings = serde_json::to_value(before)?;
+    merge_patch(&mut settings, patch);
+    typed(settings)
+}
+
+/// The number of objects that fit, where it is wanted.
+async fn total(
+    paging: &Paging,
+    count: &mut QueryBuilder<Sqlite>,
+    database: &mut SqliteConnection,
+) -> Result<Option<u64>, Refused> {
+    if !paging.count {
+        return Ok(None);
+    }
+    let total: i64 = count.build_query_scalar().fetch_one(database).await?;
+    Ok(Some(total.unsigned_abs()))
+}
+
+/// The stable name of a reason.
+fn reason_code(reason: ReasonCode) -> String {
+    match serde_json::to_value(reason) {
+        Ok(Value::String(code)) => code,
+        Ok(_) | Err(_) => "cannot_tell".to_owned(),
+    }
+}

@@ -108,11 +108,13 @@ impl Draft {
     /// A field of the catalogue; nothing is written for an empty text.
     #[must_use]
     pub fn detail(mut self, name: &str, value: impl Into<Value>) -> Self {
-        let value = match value.into() {
-            Value::String(text) if text.is_empty() => return self,
-            Value::String(text) => Value::String(line(&text)),
-            other => other,
-        };
+        let mut value = value.into();
+        if let Value::String(text) = &mut value {
+            *text = line(text);
+            if text.is_empty() {
+                return self;
+            }
+        }
         self.details.insert(name.to_owned(), value);
         self
     }

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
 
+pub(crate) use init::bootstrap_hash;
+
 use crate::clock::{Clock, Random};
 use crate::config::{BadConfig, Config, Override};
 use crate::keys::KeyError;

@@ -140,7 +140,10 @@ impl FromRequestParts<AppState> for Visit {
             kind: "anonymous".to_owned(),
             ..EventObject::default()
         };
-        origin(parts, state, actor).map(Self)
+        let mut origin = origin(parts, state, actor)?;
+        // A try to sign in is counted, whatever the visitor calls it.
+        origin.dry_run = false;
+        Ok(Self(origin))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Who is calling: the bearer token of a session or of a program, looked up by its hash.
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
@@ -79,7 +79,8 @@ pub(super) async fn layer(
     mut request: Request,
     next: Next,
 ) -> Response {
-    match admitted(&state, path.as_str(), &request).await {
+    let admitted = admitted(&state, path.as_str(), request.method(), request.headers());
+    match admitted.await {
         Ok(Some(caller)) => {
             request.extensions_mut().insert(caller);
             next.run(request).await
@@ -92,13 +93,14 @@ pub(super) async fn layer(
 async fn admitted(
     state: &AppState,
     path: &str,
-    request: &Request,
+    method: &Method,
+    headers: &HeaderMap,
 ) -> Result<Option<Caller>, Refused> {
-    let access = access::of_call(request.method(), path);
+    let access = access::of_call(method, path);
     if access == Some(Access::Anonymous) {
         return Ok(None);
     }
-    let caller = authenticated(state, request.headers()).await?;
+    let caller = authenticated(state, headers).await?;
     let Some(access) = access else {
         return Err(Refused::new(
             StatusCode::METHOD_NOT_ALLOWED,
@@ -106,7 +108,7 @@ async fn admitted(
             "This path does not know this method.",
         ));
     };
-    access::check(access, &caller, request.method(), path)?;
+    access::check(access, &caller, method, path)?;
     Ok(Some(caller))
 }
 

@@ -11,7 +11,8 @@ use directory_api::rest::{Health, Version};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use super::{Refused, request_id};
+use super::{Refused, caller, idempotency, request_id};
+use crate::api;
 use crate::state::AppState;
 
 /// Largest body of a request.
@@ -24,6 +25,7 @@ pub fn router(state: AppState, hosts: Router<AppState>) -> Router {
         .route("/readyz", get(ready))
         .route("/version", get(version))
         .merge(hosts)
+        .nest("/api/v1", people(&state))
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
@@ -46,6 +48,13 @@ pub fn router(state: AppState, hosts: Router<AppState>) -> Router {
             request_id::layer,
         ))
         .with_state(state)
+}
+
+/// The calls of people and programs: first who calls and whether they may, then repeats.
+fn people(state: &AppState) -> Router<AppState> {
+    let repeats = middleware::from_fn_with_state(state.clone(), idempotency::layer);
+    let callers = middleware::from_fn_with_state(state.clone(), caller::layer);
+    api::router().route_layer(repeats).route_layer(callers)
 }
 
 fn header_layer(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {

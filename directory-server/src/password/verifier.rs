@@ -69,9 +69,9 @@ pub fn importable(verifier: &str) -> bool {
             "argon2id" => argon2_is_bearable(verifier),
             "6" => sha_crypt_is_bearable(verifier),
             "y" => field(verifier, 2)
-                .bytes()
-                .nth(1)
-                .is_some_and(|cost| cost <= YESCRYPT_COST_MAX),
+                .as_bytes()
+                .get(1)
+                .is_some_and(|cost| *cost <= YESCRYPT_COST_MAX),
             "2b" => field(verifier, 2)
                 .parse()
                 .is_ok_and(|cost: u32| cost <= BCRYPT_COST_MAX),

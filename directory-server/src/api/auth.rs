@@ -1,0 +1,337 @@
+//! `/auth`: signing in and out, and the very first administrator. Tries are counted before
+//! anything is compared; known and unknown names cost and answer the same.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use directory_api::rest::{
+    BootstrapRequest, EventObject, Identity, LoginRequest, Role, Secret, SessionCreated, Time,
+    UserSettings,
+};
+use posix_names::folded;
+use subtle::ConstantTimeEq;
+
+use super::users::{NewRow, Stored, UserRow, insert, store_verifier};
+use crate::act::Act;
+use crate::audit::{Draft, Outcome, Severity};
+use crate::commands::bootstrap_hash;
+use crate::http::{Body, Call, Caller, Origin, Refused, SESSION_PREFIX, Visit, new_token};
+use crate::id::Kind;
+use crate::password::Checked;
+use crate::state::AppState;
+
+pub(super) fn router() -> Router<AppState> {
+    Router::new()
+        .route("/auth/login", post(login))
+        .route("/auth/logout", post(logout))
+        .route("/auth/session", get(session))
+        .route("/auth/bootstrap", post(bootstrap))
+}
+
+/// 429 with the time to wait.
+pub(super) fn too_many(wait_s: u64) -> Refused {
+    Refused::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        "rate_limited",
+        "Too many tries.",
+    )
+    .hint(format!("Wait {wait_s} s."))
+    .retry_after(wait_s)
+}
+
+fn not_signed_in() -> Refused {
+    Refused::new(
+        StatusCode::UNAUTHORIZED,
+        "unauthenticated",
+        "Name or password is wrong, or the account cannot sign in now.",
+    )
+    .hint(
+        "After many wrong tries an account is locked for a while; an administrator can unlock it.",
+    )
+}
+
+/// One try of this source, and of this account where there is one.
+fn count(state: &AppState, origin: &Origin, account: &str) -> Result<(), Refused> {
+    let source = origin
+        .source
+        .map_or_else(String::new, |source| source.to_string());
+    state
+        .logins_by_source
+        .take(&source, origin.now)
+        .map_err(too_many)?;
+    state
+        .logins_by_account
+        .take(account, origin.now)
+        .map_err(too_many)
+}
+
+async fn login(
+    State(state): State<AppState>,
+    Visit(origin): Visit,
+    Body(login): Body<LoginRequest>,
+) -> Result<Response, Refused> {
+    let name = folded(&login.username);
+    count(&state, &origin, &name)?;
+    let user = noted_try(&state, &origin, &name).await?;
+    let verifier = user
+        .as_ref()
+        .and_then(|user| user.password_verifier.clone());
+    let checked = state
+        .passwords
+        .compare(verifier.clone(), login.password.expose())
+        .await?;
+    match (user, checked) {
+        (Some(user), Checked::Right) => {
+            let fresh = match verifier.filter(|verifier| state.passwords.is_outdated(verifier)) {
+                Some(_) => Some(
+                    state
+                        .passwords
+                        .hash(login.password.expose(), &state.random)
+                        .await?,
+                ),
+                None => None,
+            };
+            signed_in(&state, origin, &user, fresh).await
+        }
+        (_, Checked::Right | Checked::Wrong | Checked::CannotTell) => Err(not_signed_in()),
+    }
+}
+
+/// Writes the try down before it is compared, and locks the account when there were too many.
+/// Returns the user if they may sign in at all.
+async fn noted_try(
+    state: &AppState,
+    origin: &Origin,
+    name: &str,
+) -> Result<Option<UserRow>, Refused> {
+    let auth = &state.config.auth;
+    let millis =
+        |duration: jiff::SignedDuration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+    let mut act = Act::begin(state, origin).await?;
+    let now = act.now_ms();
+    sqlx::query(
+        "UPDATE users SET
+           failed_logins = CASE WHEN first_failed_at > $2 THEN failed_logins + 1 ELSE 1 END,
+           first_failed_at = CASE WHEN first_failed_at > $2 THEN first_failed_at ELSE $3 END
+         WHERE username = $1",
+    )
+    .bind(name)
+    .bind(now.saturating_sub(millis(auth.lock_window)))
+    .bind(now)
+    .execute(act.database())
+    .await?;
+    // The try that is under way is in the count already, hence "more than".
+    let locked = sqlx::query(
+        "UPDATE users SET locked_until = $2, failed_logins = 0, first_failed_at = NULL
+         WHERE username = $1 AND failed_logins > $3",
+    )
+    .bind(name)
+    .bind(now.saturating_add(millis(auth.lock_for)))
+    .bind(i64::from(auth.lock_after))
+    .execute(act.database())
+    .await?
+    .rows_affected();
+    let user = UserRow::find(act.database(), name).await.ok();
+    let mut draft = Draft::new("auth.attempted").detail("service", "console");
+    if let Some(user) = &user {
+        draft = draft.target("user", &user.id, &user.username);
+        if locked > 0 {
+            let locked = Draft::new("auth.locked_out").target("user", &user.id, &user.username);
+            act.record(locked.severity(Severity::Warning).outcome(Outcome::Denied))
+                .await?;
+        }
+    }
+    act.record(draft.detail("user_known", user.is_some()))
+        .await?;
+    act.finish_empty().await?;
+    Ok(user.filter(|user| user.may_sign_in(now)))
+}
+
+async fn signed_in(
+    state: &AppState,
+    mut origin: Origin,
+    user: &UserRow,
+    fresh: Option<String>,
+) -> Result<Response, Refused> {
+    origin.actor = EventObject {
+        kind: "user".to_owned(),
+        id: user.id.clone(),
+        name: user.username.clone(),
+    };
+    let mut act = Act::begin(state, &origin).await?;
+    // Suspended, deleted or given another password while the old one was compared.
+    let now_user = UserRow::find(act.database(), &user.id).await?;
+    if !now_user.may_sign_in(act.now_ms()) || now_user.password_verifier != user.password_verifier {
+        return Err(not_signed_in());
+    }
+    let now = act.now_ms();
+    if let Some(verifier) = fresh {
+        sqlx::query("UPDATE users SET password_verifier = $2 WHERE id = $1")
+            .bind(&user.id)
+            .bind(verifier)
+            .execute(act.database())
+            .await?;
+        act.touch_user(&user.id);
+    }
+    sqlx::query(
+        "UPDATE users SET failed_logins = 0, first_failed_at = NULL, last_login_at = $2
+         WHERE id = $1",
+    )
+    .bind(&user.id)
+    .bind(now)
+    .execute(act.database())
+    .await?;
+    let created = open_session(state, &mut act, &origin, &now_user).await?;
+    act.record(Draft::new("console.login").target("user", &user.id, &user.username))
+        .await?;
+    act.finish_with_secret(StatusCode::OK, &created).await
+}
+
+async fn open_session(
+    state: &AppState,
+    act: &mut Act<'_>,
+    origin: &Origin,
+    user: &UserRow,
+) -> Result<SessionCreated, Refused> {
+    let (token, hash) = new_token(SESSION_PREFIX, &state.random)?;
+    let id = act.new_id(Kind::Session)?;
+    let ends = origin.now.saturating_add(state.config.auth.session_max);
+    let ends =
+        ends.map_err(|_| Refused::conflict("The session would end outside the calendar."))?;
+    let now = act.now_ms();
+    sqlx::query("DELETE FROM sessions WHERE expires_at <= $1")
+        .bind(now)
+        .execute(act.database())
+        .await?;
+    sqlx::query(
+        "INSERT INTO sessions (id, token_hash, user_id, created_at, expires_at, last_used_at)
+         VALUES ($1, $2, $3, $4, $5, $4)",
+    )
+    .bind(&id)
+    .bind(hash)
+    .bind(&user.id)
+    .bind(now)
+    .bind(ends.as_millisecond())
+    .execute(act.database())
+    .await?;
+    let roles: Vec<String> =
+        sqlx::query_scalar("SELECT role FROM role_assignments WHERE user_id = $1 ORDER BY role")
+            .bind(&user.id)
+            .fetch_all(act.database())
+            .await?;
+    let roles: Vec<Role> = roles
+        .into_iter()
+        .map(|role| serde_json::from_value(role.into()))
+        .collect::<Result<_, _>>()?;
+    let caller = Caller {
+        user_id: user.id.clone(),
+        username: user.username.clone(),
+        roles,
+        scopes: None,
+        credential_id: id,
+        expires_at: ends,
+        must_change_password: user.must_change_password(),
+    };
+    Ok(SessionCreated {
+        token: Secret::new(token),
+        expires_at: Time(ends),
+        idle_seconds: state.config.auth.idle.as_secs().unsigned_abs(),
+        identity: caller.identity(),
+        must_change_password: caller.must_change_password,
+    })
+}
+
+async fn logout(State(state): State<AppState>, call: Call) -> Result<Response, Refused> {
+    let mut act = Act::begin(&state, &call.origin).await?;
+    for statement in [
+        "DELETE FROM sessions WHERE id = $1",
+        "DELETE FROM api_tokens WHERE id = $1",
+    ] {
+        sqlx::query(statement)
+            .bind(&call.caller.credential_id)
+            .execute(act.database())
+            .await?;
+    }
+    act.record(Draft::new("console.logout")).await?;
+    act.finish_empty().await
+}
+
+async fn session(call: Call) -> Json<Identity> {
+    Json(call.caller.identity())
+}
+
+/// The first owner, by the secret that only the server's own administrator can read; it works once.
+async fn bootstrap(
+    State(state): State<AppState>,
+    Visit(origin): Visit,
+    Body(request): Body<BootstrapRequest>,
+) -> Result<Response, Refused> {
+    count(&state, &origin, "bootstrap")?;
+    let given = bootstrap_hash(request.secret.expose());
+    let stored: Option<String> = sqlx::query_scalar("SELECT bootstrap_hash FROM organisation")
+        .fetch_one(state.store.read())
+        .await?;
+    let fits = stored.is_some_and(|stored| stored.as_bytes().ct_eq(given.as_bytes()).into());
+    if !fits {
+        return Err(wrong_secret());
+    }
+    let person = [request.username.as_str(), request.display_name.as_str()];
+    let verifier = state
+        .passwords
+        .verifier_of(request.password.expose(), &person, &state.random)
+        .await?;
+    let mut act = Act::begin(&state, &origin).await?;
+    let used = sqlx::query(
+        "UPDATE organisation SET bootstrap_hash = NULL, bootstrap_used_at = $2
+         WHERE bootstrap_hash = $1",
+    )
+    .bind(&given)
+    .bind(origin.now.as_millisecond())
+    .execute(act.database())
+    .await?
+    .rows_affected();
+    if used != 1 {
+        return Err(wrong_secret());
+    }
+    let user = first_owner(&mut act, request, &verifier).await?;
+    let created = open_session(&state, &mut act, &origin, &user).await?;
+    act.finish_with_secret(StatusCode::CREATED, &created).await
+}
+
+fn wrong_secret() -> Refused {
+    Refused::new(
+        StatusCode::UNAUTHORIZED,
+        "unauthenticated",
+        "The one-time secret is wrong or was used already.",
+    )
+    .hint("It is in the file that `cloudid-directory init` wrote on the server.")
+}
+
+async fn first_owner(
+    act: &mut Act<'_>,
+    request: BootstrapRequest,
+    verifier: &str,
+) -> Result<UserRow, Refused> {
+    let new = NewRow {
+        username: request.username,
+        uid: None,
+        state: "active",
+        settings: UserSettings {
+            display_name: request.display_name,
+            email: request.email,
+            ..UserSettings::default()
+        },
+    };
+    let user = insert(act, new).await?;
+    let stored = Stored {
+        user: &user.id,
+        verifier,
+        must_change: false,
+        keep_session: "",
+    };
+    store_verifier(act, &stored).await?;
+    super::roles::assign(act, Role::Owner, &user).await?;
+    UserRow::find(act.database(), &user.id).await
+}

@@ -1,0 +1,124 @@
+//! `/me`: what everybody may see and change of themselves. Every query is bound to the caller, so
+//! what belongs to somebody else is simply not found.
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::{delete, get, post};
+use axum::{Json, Router};
+use directory_api::rest::{AccessibleHost, Me, NewSshKey, Page, PasswordChange, SshKey};
+
+use super::ssh_keys;
+use super::users::{Stored, UserRow, hosts_of, store_verifier};
+use crate::act::Act;
+use crate::audit::Draft;
+use crate::http::{Body, Call, Refused};
+use crate::password::Checked;
+use crate::reach::World;
+use crate::state::AppState;
+
+pub(super) fn router() -> Router<AppState> {
+    Router::new()
+        .route("/me", get(me))
+        .route("/me/access", get(access))
+        .route("/me/password", post(password))
+        .route("/me/ssh-keys", get(keys).post(add_key))
+        .route("/me/ssh-keys/{id}", delete(remove_key))
+}
+
+async fn own(state: &AppState, call: &Call) -> Result<UserRow, Refused> {
+    let mut snapshot = state.store.snapshot().await?;
+    UserRow::find(&mut snapshot, &call.caller.user_id).await
+}
+
+async fn me(State(state): State<AppState>, call: Call) -> Result<Json<Me>, Refused> {
+    let mut snapshot = state.store.snapshot().await?;
+    let row = UserRow::find(&mut snapshot, &call.caller.user_id).await?;
+    Ok(Json(Me {
+        user: row.shown(&mut snapshot).await?,
+        identity: call.caller.identity(),
+    }))
+}
+
+async fn access(
+    State(state): State<AppState>,
+    call: Call,
+) -> Result<Json<Page<AccessibleHost>>, Refused> {
+    let mut snapshot = state.store.snapshot().await?;
+    let world = World::load(&mut snapshot).await?;
+    Ok(Json(hosts_of(&world, &call.caller.user_id, call.now())))
+}
+
+async fn keys(State(state): State<AppState>, call: Call) -> Result<Json<Page<SshKey>>, Refused> {
+    let mut snapshot = state.store.snapshot().await?;
+    ssh_keys::of_user(&mut snapshot, &call.caller.user_id)
+        .await
+        .map(Json)
+}
+
+async fn add_key(
+    State(state): State<AppState>,
+    call: Call,
+    Body(new): Body<NewSshKey>,
+) -> Result<Response, Refused> {
+    let user = own(&state, &call).await?;
+    ssh_keys::add(&state, &call, &user, new).await
+}
+
+async fn remove_key(
+    State(state): State<AppState>,
+    call: Call,
+    Path(id): Path<String>,
+) -> Result<Response, Refused> {
+    let user = own(&state, &call).await?;
+    ssh_keys::take(&state, &call, &user, &id).await
+}
+
+async fn password(
+    State(state): State<AppState>,
+    call: Call,
+    Body(change): Body<PasswordChange>,
+) -> Result<Response, Refused> {
+    let user = own(&state, &call).await?;
+    // The old password is a guess like any other.
+    state
+        .logins_by_account
+        .take(&user.id, call.now())
+        .map_err(super::auth::too_many)?;
+    let verifier = user.password_verifier.clone();
+    let checked = state
+        .passwords
+        .compare(verifier, change.old.expose())
+        .await?;
+    if checked != Checked::Right {
+        return Err(Refused::new(
+            StatusCode::FORBIDDEN,
+            "forbidden",
+            "The old password is wrong.",
+        )
+        .field("old", "wrong"));
+    }
+    if change.old == change.new {
+        return Err(Refused::invalid("new", "The new password is the old one."));
+    }
+    let settings = user.settings()?;
+    let person = [user.username.as_str(), settings.display_name.as_str()];
+    let verifier = state
+        .passwords
+        .verifier_of(change.new.expose(), &person, &state.random)
+        .await?;
+    let mut act = Act::begin(&state, &call.origin).await?;
+    store_verifier(
+        &mut act,
+        &Stored {
+            user: &user.id,
+            verifier: &verifier,
+            must_change: false,
+            keep_session: &call.caller.credential_id,
+        },
+    )
+    .await?;
+    act.record(Draft::new("user.password_set").target("user", &user.id, &user.username))
+        .await?;
+    act.finish_empty().await
+}

@@ -1,0 +1,129 @@
+//! The OpenAPI document, made from the table of calls and the types of the contract.
+
+use std::sync::LazyLock;
+
+use axum::Router;
+use axum::http::header;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use serde_json::{Map, Value, json};
+use utoipa::OpenApi;
+
+use crate::access::{Access, TABLE};
+use crate::state::AppState;
+
+use super::operations::{Operation, operation};
+
+pub(super) fn router() -> Router<AppState> {
+    Router::new().route("/openapi.json", get(show))
+}
+
+static TEXT: LazyLock<String> =
+    LazyLock::new(|| serde_json::to_string_pretty(&document()).unwrap_or_default());
+
+async fn show() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], TEXT.as_str())
+}
+
+/// The whole document.
+#[must_use]
+pub fn document() -> Value {
+    let mut paths = Map::new();
+    for (method, path, access) in TABLE {
+        let entry = paths.entry((*path).to_owned()).or_insert_with(|| json!({}));
+        if let Value::Object(methods) = entry {
+            methods.insert(
+                method.to_ascii_lowercase(),
+                described(method, path, *access),
+            );
+        }
+    }
+    let schemas = serde_json::to_value(super::operations::Schemas::openapi())
+        .ok()
+        .and_then(|document| document.pointer("/components/schemas").cloned())
+        .unwrap_or_default();
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "cloudid directory",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Errors are application/problem+json (schema Problem). Lists take limit and \
+                cursor. Writes take dry_run=true and then answer a Preview. POST takes Idempotency-Key. \
+                PATCH takes a JSON merge patch. If-Match is required for PATCH and DELETE of users, \
+                groups and access rules."
+        },
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}}
+        },
+        "security": [{"bearer": []}]
+    })
+}
+
+fn described(method: &str, path: &str, access: Access) -> Value {
+    let Operation {
+        summary,
+        request,
+        answer,
+    } = operation(method, path);
+    let mut described = Map::new();
+    described.insert("summary".to_owned(), summary.into());
+    let needs = match access {
+        Access::Anonymous => "nothing".to_owned(),
+        Access::Own => "being signed in".to_owned(),
+        Access::OwnCredentials => "being signed in as a person".to_owned(),
+        Access::Needs(action) => format!("{action:?}"),
+    };
+    described.insert("x-needs".to_owned(), needs.into());
+    if access == Access::Anonymous {
+        described.insert("security".to_owned(), json!([]));
+    }
+    let parameters: Vec<Value> = path
+        .split('/')
+        .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+        .map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}))
+        .collect();
+    if !parameters.is_empty() {
+        described.insert("parameters".to_owned(), parameters.into());
+    }
+    if let Some(request) = request {
+        let kind = if method == "PATCH" {
+            "application/merge-patch+json"
+        } else {
+            "application/json"
+        };
+        described.insert(
+            "requestBody".to_owned(),
+            json!({"content": {kind: {"schema": reference(request)}}}),
+        );
+    }
+    let good = match answer {
+        Some(answer) => {
+            json!({"description": "done", "content": {"application/json": {"schema": reference(answer)}}})
+        }
+        None => json!({"description": "done"}),
+    };
+    let problem = json!({"description": "refused", "content": {"application/problem+json": {"schema": reference("Problem")}}});
+    described.insert(
+        "responses".to_owned(),
+        json!({"2XX": good, "4XX": problem, "5XX": problem}),
+    );
+    Value::Object(described)
+}
+
+/// `[]Name` is a page of those.
+fn reference(name: &str) -> Value {
+    match name.strip_prefix("[]") {
+        Some(item) => json!({
+            "type": "object",
+            "required": ["items"],
+            "properties": {
+                "items": {"type": "array", "items": reference(item)},
+                "next_cursor": {"type": "string"},
+                "total": {"type": "integer"}
+            }
+        }),
+        None => json!({"$ref": format!("#/components/schemas/{name}")}),
+    }
+}

@@ -1,0 +1,33 @@
+//! `/users`.
+
+mod create;
+mod edit;
+mod list;
+mod passwords;
+mod row;
+mod states;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+use crate::state::AppState;
+
+pub(crate) use create::{NewRow, insert};
+pub(crate) use list::hosts_of;
+pub(crate) use passwords::{Stored, store_verifier};
+pub(crate) use row::{UserRow, keep_an_owner};
+
+pub(super) fn router() -> Router<AppState> {
+    Router::new()
+        .route("/users", get(list::list).post(create::create))
+        .route(
+            "/users/{id}",
+            get(list::show).patch(edit::edit).delete(states::delete),
+        )
+        .route("/users/{id}/activate", post(states::activate))
+        .route("/users/{id}/suspend", post(states::suspend))
+        .route("/users/{id}/unlock", post(states::unlock))
+        .route("/users/{id}/offboard", post(states::offboard))
+        .route("/users/{id}/reset-password", post(passwords::reset))
+        .route("/users/{id}/access", get(list::access))
+}

@@ -1,0 +1,101 @@
+//! Passwords that administrators set, and verifiers that imports bring along.
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use directory_api::rest::PasswordReset;
+
+use super::UserRow;
+use crate::act::Act;
+use crate::audit::{Draft, Severity};
+use crate::http::{Body, Call, Refused};
+use crate::password::importable;
+use crate::state::AppState;
+
+/// A verifier on its way into the database.
+pub(crate) struct Stored<'a> {
+    pub(crate) user: &'a str,
+    pub(crate) verifier: &'a str,
+    pub(crate) must_change: bool,
+    /// The session that stays; all others end.
+    pub(crate) keep_session: &'a str,
+}
+
+pub(super) async fn reset(
+    State(state): State<AppState>,
+    call: Call,
+    Path(id): Path<String>,
+    Body(reset): Body<PasswordReset>,
+) -> Result<Response, Refused> {
+    // Hashing takes long; it must not happen while other writers wait.
+    let mut snapshot = state.store.snapshot().await?;
+    let row = UserRow::find_to_change(&mut snapshot, &id, &call.caller).await?;
+    drop(snapshot);
+    let settings = row.settings()?;
+    let verifier = match (&reset.password, &reset.verifier) {
+        (Some(password), None) => {
+            let person = [row.username.as_str(), settings.display_name.as_str()];
+            state
+                .passwords
+                .verifier_of(password.expose(), &person, &state.random)
+                .await?
+        }
+        (None, Some(verifier)) if importable(verifier.expose()) => verifier.expose().to_owned(),
+        (None, Some(_)) => {
+            return Err(Refused::invalid(
+                "verifier",
+                "The verifier must be $argon2id$, $6$, $y$ or $2b$ with a bearable cost.",
+            ));
+        }
+        (Some(_), Some(_)) | (None, None) => {
+            return Err(Refused::invalid(
+                "password",
+                "Give either password or verifier.",
+            ));
+        }
+    };
+    let mut act = Act::begin(&state, &call.origin).await?;
+    let row = UserRow::find_to_change(act.database(), &row.id, &call.caller).await?;
+    store_verifier(
+        &mut act,
+        &Stored {
+            user: &row.id,
+            verifier: &verifier,
+            must_change: reset.must_change,
+            keep_session: "",
+        },
+    )
+    .await?;
+    act.record(
+        Draft::new("user.password_reset")
+            .target("user", &row.id, &row.username)
+            .detail("imported", reset.verifier.is_some())
+            .detail("must_change", reset.must_change)
+            .severity(Severity::Notice),
+    )
+    .await?;
+    act.finish_empty().await
+}
+
+/// Stores a verifier, lifts a lock, and ends the user's other sessions.
+pub(crate) async fn store_verifier(act: &mut Act<'_>, stored: &Stored<'_>) -> Result<(), Refused> {
+    let now = act.now_ms();
+    sqlx::query(
+        "UPDATE users SET password_verifier = $2, password_set_at = $3, password_must_change = $4,
+           failed_logins = 0, first_failed_at = NULL, locked_until = NULL,
+           updated_at = $3, version = version + 1
+         WHERE id = $1",
+    )
+    .bind(stored.user)
+    .bind(stored.verifier)
+    .bind(now)
+    .bind(i64::from(stored.must_change))
+    .execute(act.database())
+    .await?;
+    sqlx::query("DELETE FROM sessions WHERE user_id = $1 AND id <> $2")
+        .bind(stored.user)
+        .bind(stored.keep_session)
+        .execute(act.database())
+        .await?;
+    act.touch_user(stored.user);
+    Ok(())
+}
