@@ -3,6 +3,7 @@
 use identity_map::MapContent;
 
 use crate::host::Host;
+use crate::inside::random_answers;
 use crate::people::{content, group, group_lines, passwd_lines, three, user};
 
 #[test]
@@ -57,11 +58,7 @@ fn nobody_is_listed_unless_the_map_says_so() {
 /// meant: an id of the directory's ranges that nobody has is *cannot tell* while no cacher runs.
 #[test]
 fn nss_24_files_and_cloudid_give_the_same_answers() {
-    let (files, cloudid) = (Host::new(), Host::new());
-    let people = many();
-    files.names_from("files");
-    files.local(&passwd_lines(&people), &group_lines(&people));
-    cloudid.publish(&people);
+    let (files, cloudid) = files_and_cloudid();
     let script = r#"
         for name in person0 person1 person17 person99 person100 mallory 70000 70099 '' 'a b' \
             root nobody 0 65534 4294967295 4294967296 18446744073709551616 -1 0x0 ' 0'; do
@@ -85,6 +82,29 @@ fn nss_24_files_and_cloudid_give_the_same_answers() {
         assert_eq!(files, cloudid);
     }
     assert_eq!(files.len(), cloudid.len());
+}
+
+#[test]
+fn nss_24_random_operations_have_the_same_results_and_errors() {
+    let (files, cloudid) = files_and_cloudid();
+    let [files, cloudid] = [&files, &cloudid].map(random_answers);
+    assert!(files.len() > 10_000, "{} answers", files.len());
+    let found = |answers: &[String]| answers.iter().filter(|answer| answer.contains(':')).count();
+    assert!(found(&files) > files.len() / 2);
+    for (number, (files, cloudid)) in files.iter().zip(&cloudid).enumerate() {
+        assert_eq!(files, cloudid, "operation {number}");
+    }
+    assert_eq!(files.len(), cloudid.len());
+}
+
+/// Two hosts with the same people: one has them in its files, the other in its map.
+fn files_and_cloudid() -> (Host, Host) {
+    let (files, cloudid) = (Host::new(), Host::new());
+    let people = many();
+    files.names_from("files");
+    files.local(&passwd_lines(&people), &group_lines(&people));
+    cloudid.publish(&people);
+    (files, cloudid)
 }
 
 /// A hundred people in up to ten groups, everybody in one, and an empty one.

@@ -8,9 +8,13 @@ mod ffi;
 #[cfg(test)]
 mod glibc;
 #[cfg(test)]
+mod glibc_calls;
+#[cfg(test)]
 mod group_lists;
 #[cfg(test)]
 mod host;
+#[cfg(test)]
+mod inside;
 #[cfg(test)]
 mod module;
 #[cfg(test)]
