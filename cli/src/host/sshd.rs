@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ssh_06_everything_but_the_use_of_pam_is_inside_match() {
+    fn everything_but_the_use_of_pam_is_inside_match() {
         let global: Vec<_> = DROP_IN
             .lines()
             .take_while(|line| !line.starts_with("Match "))

@@ -134,15 +134,11 @@ async fn tail(arguments: &Tail, context: &Context) -> Result<(), Failure> {
     let newest = arguments
         .filter
         .apply(Call::get(&["events"]))
-        .query("sort", "-seq")
         .query("limit", arguments.lines.to_string());
     let page: directory_api::rest::Page<Value> = directory.ask(newest).await?;
     let mut events = page.items;
     events.reverse();
-    let mut last = events
-        .last()
-        .and_then(|event| event.get("id")?.as_str())
-        .map(str::to_owned);
+    let mut last = events.last().and_then(place);
     context.output.list(COLUMNS, &events)?;
     if !arguments.follow {
         return Ok(());
@@ -174,7 +170,7 @@ async fn follow(
         while let Some(end) = waiting.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = waiting.drain(..=end).collect();
             if let Some(event) = event_of(&line) {
-                *last = event.get("id").and_then(Value::as_str).map(str::to_owned);
+                *last = place(&event);
                 context.output.stream_item(COLUMNS, &event)?;
             }
         }
@@ -183,6 +179,14 @@ async fn follow(
         }
     }
     Ok(())
+}
+
+/// Number of an event in the chain, by which the stream goes on after it.
+fn place(event: &Value) -> Option<String> {
+    event
+        .get("seq")
+        .and_then(Value::as_u64)
+        .map(|seq| seq.to_string())
 }
 
 /// The directory sends each event as one `data:` line; everything else of the stream is for

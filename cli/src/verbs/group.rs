@@ -2,9 +2,11 @@
 
 use clap::{Args, Subcommand};
 use directory_api::rest::{GroupSettings, MembersChange};
+use serde::Deserialize;
+use serde_json::Value;
 
 use super::objects::{self, Patch};
-use crate::client::Call;
+use crate::client::{Call, Directory};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::output::Column;
@@ -16,6 +18,12 @@ const COLUMNS: &[Column] = &[
     ("DESCRIPTION", "/description"),
 ];
 const MEMBER_COLUMNS: &[Column] = &[("TYPE", "/type"), ("NAME", "/name"), ("ID", "/id")];
+
+/// All members at once: this list has no pages.
+#[derive(Debug, Deserialize)]
+struct Items {
+    items: Vec<Value>,
+}
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum GroupVerb {
@@ -86,7 +94,8 @@ pub(crate) async fn run(verb: GroupVerb, context: &Context) -> Result<(), Failur
         GroupVerb::Members { group, transitive } => {
             let call = Call::get(&["groups", &group, "members"]);
             let call = call.query("transitive", transitive.to_string());
-            objects::list(call, MEMBER_COLUMNS, context).await
+            let members: Items = Directory::signed_in(context)?.ask(call).await?;
+            context.output.list(MEMBER_COLUMNS, &members.items)
         }
         GroupVerb::Add(new) => {
             let settings = GroupSettings {

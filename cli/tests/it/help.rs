@@ -59,7 +59,7 @@ fn usage_errors_exit_with_2_and_name_what_is_wrong() {
                 "--password-file",
                 "/dev/null",
             ],
-            "empty",
+            "https://HOST",
         ),
     ] {
         let ended = person.types(arguments);
