@@ -1,0 +1,16 @@
+//! The cacher with a directory of its own in one process: real sockets, real TLS, real files in a
+//! folder that goes away; the clock and the disk are the test's.
+
+mod bytes;
+mod crash;
+mod directory;
+mod disks;
+mod enrolment;
+mod events;
+mod homes;
+mod logins;
+mod names;
+mod sockets;
+mod syncing;
+mod table;
+mod world;
