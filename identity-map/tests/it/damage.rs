@@ -158,6 +158,38 @@ impl Bytes for Unsteady<'_> {
 /// Where the first user record begins: behind the header.
 const FIRST_USER_AT: usize = 384;
 
+/// Sums the first user again, as the writer does.
+fn sum_first_user(bytes: &mut [u8]) {
+    let (numbers, text) = (FIRST_USER_AT + 8, FIRST_USER_AT + 40);
+    let length = |at| usize::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]));
+    let lengths: usize = (0..4)
+        .map(|field| length(FIRST_USER_AT + 28 + field * 2))
+        .sum();
+    let end = (text + lengths + 6).min(bytes.len());
+    let uid = u32::from_le_bytes(bytes[FIRST_USER_AT + 16..][..4].try_into().unwrap());
+    let seed = xxh3_64_with_seed(&bytes[numbers..text], 1 << 32 | u64::from(uid));
+    let sum = xxh3_64_with_seed(&bytes[text..end], seed);
+    bytes[FIRST_USER_AT..numbers].copy_from_slice(&sum.to_le_bytes());
+}
+
+#[test]
+fn nss_13_a_reader_refuses_ids_that_no_directory_gives() {
+    let whole = write_map(&content(10)).unwrap();
+    let mut again = whole.clone();
+    sum_first_user(&mut again);
+    assert!(again == whole, "the sum is the writer's");
+    for id in [0_u32, 1, 999, 65_534, 100_000, 0x8000_0000, u32::MAX] {
+        for at in [16, 20] {
+            let mut bytes = whole.clone();
+            bytes[FIRST_USER_AT + at..][..4].copy_from_slice(&id.to_le_bytes());
+            sum_first_user(&mut bytes);
+            let map = Map::open(&bytes[..], bytes.len() as u64).unwrap();
+            assert_eq!(by_name(&map, "person0"), Err(ReadError::Damaged), "{id}");
+            assert_eq!(by_id(&map, 70_000), Err(ReadError::Damaged), "{id}");
+        }
+    }
+}
+
 /// Numbers that lengths and offsets overflow with.
 fn hostile_word() -> impl Strategy<Value = u64> {
     prop_oneof![
@@ -221,13 +253,7 @@ proptest! {
             let at = FIRST_USER_AT + word * 8;
             bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
         }
-        let head = &bytes[FIRST_USER_AT..FIRST_USER_AT + 40];
-        let uid = u32::from_le_bytes(head[16..20].try_into().unwrap());
-        let length = |at: usize| usize::from(u16::from_le_bytes([head[at], head[at + 1]]));
-        let text = length(28) + length(30) + length(32) + length(34) + 6;
-        let end = (FIRST_USER_AT + 40 + text).min(bytes.len());
-        let sum = xxh3_64_with_seed(&bytes[FIRST_USER_AT + 8..end], 1 << 32 | u64::from(uid));
-        bytes[FIRST_USER_AT..FIRST_USER_AT + 8].copy_from_slice(&sum.to_le_bytes());
+        sum_first_user(&mut bytes);
         let map = Map::open(&bytes[..], bytes.len() as u64).unwrap();
         prop_assert!(answers(&map).len() > 50);
         if let Ok(Some(found)) = by_id(&map, 70_000) {
