@@ -31,7 +31,7 @@ pub(super) fn router() -> Router<AppState> {
 }
 
 /// 429 with the time to wait.
-pub(super) fn too_many(wait_s: u64) -> Refused {
+pub(crate) fn too_many(wait_s: u64) -> Refused {
     Refused::new(
         StatusCode::TOO_MANY_REQUESTS,
         "rate_limited",
@@ -101,7 +101,7 @@ async fn login(
 
 /// Writes the try down before it is compared, and locks the account when there were too many.
 /// Returns the user if they may sign in at all.
-async fn noted_try(
+pub(crate) async fn noted_try(
     state: &AppState,
     origin: &Origin,
     name: &str,

@@ -28,6 +28,7 @@ use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 use crate::http::{Paging, Refused, merge_patch, typed};
 use crate::state::AppState;
 
+pub(crate) use auth::{noted_try, too_many};
 pub use openapi::document;
 
 /// Everything below `/api/v1`.

@@ -1,7 +1,9 @@
 //! The verbs of `cloudid-directory`.
 
+mod backup;
 mod init;
 mod passphrase;
+mod renew;
 mod serve;
 
 use std::path::{Path, PathBuf};
@@ -50,8 +52,14 @@ struct CommandLine {
 enum Verb {
     /// Make the database, the organisation, its keys and certificates.
     Init(init::Init),
+    /// Certify a new signing key with the root key.
+    RenewSigningKey(renew::Renew),
     /// Serve people, programs and hosts.
     Serve,
+    /// Copy the database to a file while the server runs.
+    Backup(backup::Backup),
+    /// Put such a copy where the database was.
+    Restore(backup::Restore),
     /// Check the settings and say everything that is wrong with them.
     CheckConfig {
         /// Print the settings in force.
@@ -104,7 +112,10 @@ pub async fn run(outside: Outside) -> Result<(), CommandError> {
     let config = read_config(&line.config, &outside.environment)?;
     match line.verb {
         Verb::Init(init) => init.run(&outside, config).await,
+        Verb::RenewSigningKey(renew) => renew.run(&outside, config).await,
         Verb::Serve => serve::run(outside, config).await,
+        Verb::Backup(backup) => backup.run(&config).await,
+        Verb::Restore(restore) => restore.run(&config).await,
         Verb::CheckConfig { print_config } => {
             say(&if print_config {
                 format!("{config:#?}")

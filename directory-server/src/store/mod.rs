@@ -2,11 +2,13 @@
 //! disk (`synchronous = FULL`). A database that is missing, empty, cut off or of a newer schema is
 //! refused with the reason: an empty directory must never be mistaken for an empty organisation.
 
+mod copy;
 mod open;
 mod organisation;
 
 use sqlx::{Sqlite, SqlitePool, Transaction};
 
+pub use copy::copy;
 pub use open::{OpenError, create, open};
 pub use organisation::Organisation;
 

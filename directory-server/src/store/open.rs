@@ -48,9 +48,7 @@ pub enum OpenError {
 /// # Errors
 /// The file exists or cannot be made.
 pub async fn create(path: &Path) -> Result<Store, OpenError> {
-    if path.exists() {
-        return Err(OpenError::Exists(path.to_owned()));
-    }
+    super::copy::make_private(path)?;
     let store = connect(path, true).await?;
     migrate(path, &store).await?;
     Ok(store)
@@ -80,7 +78,7 @@ pub async fn open(path: &Path) -> Result<(Store, Organisation), OpenError> {
     Ok((store, organisation))
 }
 
-async fn connect(path: &Path, create: bool) -> Result<Store, OpenError> {
+pub(super) async fn connect(path: &Path, create: bool) -> Result<Store, OpenError> {
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(create)
@@ -103,7 +101,7 @@ async fn connect(path: &Path, create: bool) -> Result<Store, OpenError> {
 }
 
 /// Reads the whole file once; a page that was cut off or overwritten shows here.
-async fn check(path: &Path, store: &Store) -> Result<(), OpenError> {
+pub(super) async fn check(path: &Path, store: &Store) -> Result<(), OpenError> {
     let verdict: String = sqlx::query_scalar("PRAGMA integrity_check(1)")
         .fetch_one(store.read())
         .await
@@ -116,7 +114,7 @@ async fn check(path: &Path, store: &Store) -> Result<(), OpenError> {
 }
 
 /// A file without our tables is not filled in silently: that is the work of `init`.
-async fn refuse_empty(path: &Path, store: &Store) -> Result<(), OpenError> {
+pub(super) async fn refuse_empty(path: &Path, store: &Store) -> Result<(), OpenError> {
     let tables: i64 = sqlx::query_scalar(
         "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'organisation'",
     )
