@@ -19,9 +19,19 @@ fn main() -> io::Result<()> {
     seed("identity_map", "small", &map())?;
     seed("root_chain", "payload", &encoded(&root_document()))?;
     seed("manifest", "payload", &encoded(&manifest()))?;
-    let fast = (ORGANISATION, 8_u64, now().as_millisecond(), "suspend_user", "usr_1");
+    let fast = (
+        ORGANISATION,
+        8_u64,
+        now().as_millisecond(),
+        "suspend_user",
+        "usr_1",
+    );
     seed("fast_lane", "suspend", &encoded(&fast))?;
-    seed("fast_lane", "time", &encoded(&(ORGANISATION, now().as_millisecond())))?;
+    seed(
+        "fast_lane",
+        "time",
+        &encoded(&(ORGANISATION, now().as_millisecond())),
+    )?;
     for (target, name, text) in TEXTS {
         seed(target, name, text.as_bytes())?;
     }
@@ -31,20 +41,68 @@ fn main() -> io::Result<()> {
 /// Target, name, content. A chunk begins with the number of its kind, a rule with a moment and the
 /// last byte of an address.
 const TEXTS: [(&str, &str, &str); 14] = [
-    ("selector", "full", "env=prod,role in (web,api),!legacy,project=payments,web-*"),
+    (
+        "selector",
+        "full",
+        "env=prod,role in (web,api),!legacy,project=payments,web-*",
+    ),
     ("selector", "every", "*"),
     ("selector", "tidy", " ! auto:os=debian , *-1.example.org "),
-    ("access_rule", "allow", "\0\0\0pA{\"id\":\"acc_1\",\"effect\":\"allow\",\"subjects\":[{\"group\":\"grp_1\"}],\"hosts\":\"web-*\",\"valid_until\":\"2030-01-01T00:00:00Z\",\"schedule\":{\"days\":[\"mon\",\"sun\"],\"from\":\"22:00\",\"until\":\"02:30\",\"time_zone\":\"Europe/Berlin\"},\"sources\":[\"10.0.0.0/8\",\"fd00::/8\"]}"),
-    ("access_rule", "broken", "\0\0\0p\0{\"id\":\"acc_2\",\"effect\":\"deny\",\"subjects\":[{\"user\":\"usr_1\"}],\"hosts\":\"*\",\"mode\":\"jit\"}"),
-    ("chunk", "host", "\0{\"id\":\"hst_1\",\"name\":\"web-1\",\"project\":\"shop\",\"tags\":[\"env=prod\"],\"state\":\"active\",\"virtual_groups\":{\"cloudid-users\":70000},\"policy\":{\"offline_max_age_seconds\":604800,\"password_tries\":5,\"lock_seconds\":900}}"),
-    ("chunk", "people", "\u{1}{\"id\":\"usr_1\",\"username\":\"alice\",\"uid\":70001,\"gid\":70001,\"home\":\"/home/alice\",\"shell\":\"/bin/bash\",\"gecos\":\"Alice\",\"state\":\"active\",\"expires_at\":\"2030-01-01T00:00:00Z\",\"groups\":[\"grp_1\"],\"ssh_keys\":[{\"fingerprint\":\"SHA256:AAAA\",\"line\":\"ssh-ed25519 AAAA\"}]}\n{\"id\":\"usr_2\",\"username\":\"root\"}\n"),
-    ("chunk", "groups", "\u{2}{\"id\":\"grp_1\",\"name\":\"web\",\"gid\":70003}\n"),
-    ("chunk", "rules", "\u{3}{\"id\":\"acc_1\",\"effect\":\"allow\",\"subjects\":[{\"user\":\"usr_1\"}],\"hosts\":\"*\"}\n"),
-    ("chunk", "credentials", "\u{4}{\"user\":\"usr_1\",\"password_verifier\":\"$argon2id$v=19$m=65536,t=3,p=1$c2FsdHNhbHQ$aGFzaA\",\"must_change\":true}\n"),
-    ("event", "login", "{\"boot\":\"b1\",\"events\":[{\"boot\":\"b1\",\"sequence\":1,\"time_ms\":1800000000000,\"kind\":\"auth.login\",\"outcome\":\"success\",\"user\":\"alice\",\"details\":{\"service\":\"sshd\",\"took\":0.25},\"previous_hash\":\"\",\"hash\":\"00\"}]}"),
-    ("config", "sample", "[directory]\nurl = [\"https://directory.example.org\"]\npoll_interval = \"60s\"\npoll_jitter = 0.2\n[offline]\nmax_age = \"168h\"\n[events]\nspool_reserve = \"16MiB\"\n"),
-    ("ssh_key", "ed25519", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJPLE6ogqZ7yEBlmTtVF4EZUxbEBQkxODMUVCFoyaNmY alice@laptop"),
-    ("enrolment_token", "whole", "cloudid1.tok_1.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
+    (
+        "access_rule",
+        "allow",
+        "\0\0\0pA{\"id\":\"acc_1\",\"effect\":\"allow\",\"subjects\":[{\"group\":\"grp_1\"}],\"hosts\":\"web-*\",\"valid_until\":\"2030-01-01T00:00:00Z\",\"schedule\":{\"days\":[\"mon\",\"sun\"],\"from\":\"22:00\",\"until\":\"02:30\",\"time_zone\":\"Europe/Berlin\"},\"sources\":[\"10.0.0.0/8\",\"fd00::/8\"]}",
+    ),
+    (
+        "access_rule",
+        "broken",
+        "\0\0\0p\0{\"id\":\"acc_2\",\"effect\":\"deny\",\"subjects\":[{\"user\":\"usr_1\"}],\"hosts\":\"*\",\"mode\":\"jit\"}",
+    ),
+    (
+        "chunk",
+        "host",
+        "\0{\"id\":\"hst_1\",\"name\":\"web-1\",\"project\":\"shop\",\"tags\":[\"env=prod\"],\"state\":\"active\",\"virtual_groups\":{\"cloudid-users\":70000},\"policy\":{\"offline_max_age_seconds\":604800,\"password_tries\":5,\"lock_seconds\":900}}",
+    ),
+    (
+        "chunk",
+        "people",
+        "\u{1}{\"id\":\"usr_1\",\"username\":\"alice\",\"uid\":70001,\"gid\":70001,\"home\":\"/home/alice\",\"shell\":\"/bin/bash\",\"gecos\":\"Alice\",\"state\":\"active\",\"expires_at\":\"2030-01-01T00:00:00Z\",\"groups\":[\"grp_1\"],\"ssh_keys\":[{\"fingerprint\":\"SHA256:AAAA\",\"line\":\"ssh-ed25519 AAAA\"}]}\n{\"id\":\"usr_2\",\"username\":\"root\"}\n",
+    ),
+    (
+        "chunk",
+        "groups",
+        "\u{2}{\"id\":\"grp_1\",\"name\":\"web\",\"gid\":70003}\n",
+    ),
+    (
+        "chunk",
+        "rules",
+        "\u{3}{\"id\":\"acc_1\",\"effect\":\"allow\",\"subjects\":[{\"user\":\"usr_1\"}],\"hosts\":\"*\"}\n",
+    ),
+    (
+        "chunk",
+        "credentials",
+        "\u{4}{\"user\":\"usr_1\",\"password_verifier\":\"$argon2id$v=19$m=65536,t=3,p=1$c2FsdHNhbHQ$aGFzaA\",\"must_change\":true}\n",
+    ),
+    (
+        "event",
+        "login",
+        "{\"boot\":\"b1\",\"events\":[{\"boot\":\"b1\",\"sequence\":1,\"time_ms\":1800000000000,\"kind\":\"auth.login\",\"outcome\":\"success\",\"user\":\"alice\",\"details\":{\"service\":\"sshd\",\"took\":0.25},\"previous_hash\":\"\",\"hash\":\"00\"}]}",
+    ),
+    (
+        "config",
+        "sample",
+        "[directory]\nurl = [\"https://directory.example.org\"]\npoll_interval = \"60s\"\npoll_jitter = 0.2\n[offline]\nmax_age = \"168h\"\n[events]\nspool_reserve = \"16MiB\"\n",
+    ),
+    (
+        "ssh_key",
+        "ed25519",
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJPLE6ogqZ7yEBlmTtVF4EZUxbEBQkxODMUVCFoyaNmY alice@laptop",
+    ),
+    (
+        "enrolment_token",
+        "whole",
+        "cloudid1.tok_1.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+    ),
 ];
 
 fn seed(target: &str, name: &str, bytes: &[u8]) -> io::Result<()> {
@@ -65,26 +123,50 @@ fn messages() -> Vec<(&'static str, Vec<u8>)> {
         process: 4711,
         ..Login::default()
     };
-    let begin =
-        Begin { purpose: Purpose::Authenticate, login: login.clone(), known_elsewhere: false };
+    let begin = Begin {
+        purpose: Purpose::Authenticate,
+        login: login.clone(),
+        known_elsewhere: false,
+    };
     let key = KeyQuestion {
         user: String::from("alice"),
         key_type: String::from("ssh-ed25519"),
         key: String::from("AAAA"),
     };
-    let home = MakeHome { home: String::from("/home/alice"), uid: 70_001, gid: 70_001, umask: 63 };
-    let owner = Owner::User { name: String::from("alice"), uid: 70_001, gid: 70_001 };
+    let home = MakeHome {
+        home: String::from("/home/alice"),
+        uid: 70_001,
+        gid: 70_001,
+        umask: 63,
+    };
+    let owner = Owner::User {
+        name: String::from("alice"),
+        uid: 70_001,
+        gid: 70_001,
+    };
     vec![
         ("begin", frame(&Request::Begin(begin))),
         ("account", frame(&Request::Account(login))),
-        ("answer", frame(&Request::Answer(Secret::new(b"correct horse".to_vec())))),
+        (
+            "answer",
+            frame(&Request::Answer(Secret::new(b"correct horse".to_vec()))),
+        ),
         ("keys", frame(&Request::AuthorizedKeys(key))),
-        ("owner", frame(&Request::OwnerOfId(IdQuestion::User(70_001)))),
+        (
+            "owner",
+            frame(&Request::OwnerOfId(IdQuestion::User(70_001))),
+        ),
         ("owned", frame(&Reply::Owner(owner))),
         ("status", frame(&Reply::Status(HostStatus::default()))),
-        ("lines", frame(&Reply::Keys(vec![String::from("ssh-ed25519 AAAA")]))),
+        (
+            "lines",
+            frame(&Reply::Keys(vec![String::from("ssh-ed25519 AAAA")])),
+        ),
         ("home", frame(&Verb::MakeHome(home))),
-        ("failed", frame(&VerbResult::Failed(String::from("no such folder")))),
+        (
+            "failed",
+            frame(&VerbResult::Failed(String::from("no such folder"))),
+        ),
     ]
 }
 
@@ -100,12 +182,18 @@ fn map() -> Vec<u8> {
         gecos: Gecos::cleaned("A person"),
         home: HomeDirectory::parse(&format!("/home/{name}")).expect("a home"),
         shell: LoginShell::parse("/bin/bash").expect("a shell"),
-        groups: groups.iter().map(|id| Gid::new(*id).expect("an id")).collect(),
+        groups: groups
+            .iter()
+            .map(|id| Gid::new(*id).expect("an id"))
+            .collect(),
     };
     let group = |name: &str, id: u64, members: &[&str]| MapGroup {
         name: GroupName::parse(name).expect("a name"),
         gid: Gid::new(id).expect("an id"),
-        members: members.iter().map(|name| UserName::parse(name).expect("a name")).collect(),
+        members: members
+            .iter()
+            .map(|name| UserName::parse(name).expect("a name"))
+            .collect(),
     };
     let content = MapContent {
         version: 3,
@@ -132,6 +220,10 @@ fn manifest() -> Manifest {
         root_version: 1,
         fast_lane_sequence: 0,
         confirmed_removals: 0,
-        chunks: vec![ChunkReference { kind: ChunkKind::People, sha256: [9; 32], length: 100 }],
+        chunks: vec![ChunkReference {
+            kind: ChunkKind::People,
+            sha256: [9; 32],
+            length: 100,
+        }],
     }
 }

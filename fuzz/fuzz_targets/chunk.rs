@@ -33,7 +33,13 @@ fuzz_target!(|bytes: &[u8]| {
     if kind == ChunkKind::Credentials {
         chunks.push((ChunkKind::People, PERSON.into()));
         if choice & 0x80 != 0 {
-            let _ = read(&[(ChunkKind::Host, HOST_RECORD.into()), (kind, content.to_vec())], false);
+            let _ = read(
+                &[
+                    (ChunkKind::Host, HOST_RECORD.into()),
+                    (kind, content.to_vec()),
+                ],
+                false,
+            );
         }
     }
     let Some(first) = read(&chunks, true) else {
@@ -42,7 +48,10 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(planned) = plan_chunks(&first.slice) else {
         return;
     };
-    let planned: Vec<_> = planned.iter().map(|chunk| (chunk.kind, chunk.bytes.clone())).collect();
+    let planned: Vec<_> = planned
+        .iter()
+        .map(|chunk| (chunk.kind, chunk.bytes.clone()))
+        .collect();
     let second = read(&planned, true).expect("what was taken once is taken again");
     assert_eq!(second.dropped, []);
     assert_eq!(sorted(first), sorted(second));
@@ -51,7 +60,11 @@ fuzz_target!(|bytes: &[u8]| {
 /// Lets the host read these chunks under a right manifest.
 fn read(chunks: &[(ChunkKind, Vec<u8>)], sealed: bool) -> Option<ReadSlice> {
     let public = sealing_key().public().expect("a fixed key");
-    let recipient = Recipient { organisation: ORGANISATION, host: HOST, key: &public };
+    let recipient = Recipient {
+        organisation: ORGANISATION,
+        host: HOST,
+        key: &public,
+    };
     let mut stored = BTreeMap::new();
     let mut references = Vec::new();
     for (kind, plain) in chunks {
@@ -75,25 +88,52 @@ fn read(chunks: &[(ChunkKind, Vec<u8>)], sealed: bool) -> Option<ReadSlice> {
         confirmed_removals: 0,
         chunks: references,
     };
-    let bytes = sign_manifest(&manifest, &signing_key());
+    let bytes = sign_manifest(&manifest, signing_key());
     let root = root_document();
-    let accepting =
-        Accepting { root: &root, organisation: ORGANISATION, host: HOST, held: None, now: now() };
+    let accepting = Accepting {
+        root: &root,
+        organisation: ORGANISATION,
+        host: HOST,
+        held: None,
+        now: now(),
+    };
     let accepted = accept_manifest(&bytes, &accepting).ok()?;
-    read_slice(&accepted, |reference| stored.get(&reference.sha256).cloned(), &sealing_key()).ok()
+    read_slice(
+        &accepted,
+        |reference| stored.get(&reference.sha256).cloned(),
+        &sealing_key(),
+    )
+    .ok()
 }
 
 /// Records in an order that does not depend on chunks, as text.
 fn sorted(read: ReadSlice) -> [Vec<String>; 4] {
     let slice = read.slice;
     let texts = [
-        slice.people.iter().map(|record| format!("{record:?}")).collect::<Vec<_>>(),
-        slice.groups.iter().map(|record| format!("{record:?}")).collect(),
-        slice.access_rules.iter().map(|record| format!("{record:?}")).collect(),
+        slice
+            .people
+            .iter()
+            .map(|record| format!("{record:?}"))
+            .collect::<Vec<_>>(),
+        slice
+            .groups
+            .iter()
+            .map(|record| format!("{record:?}"))
+            .collect(),
+        slice
+            .access_rules
+            .iter()
+            .map(|record| format!("{record:?}"))
+            .collect(),
         slice
             .credentials
             .iter()
-            .map(|record| format!("{} {} {}", record.user, record.password_verifier, record.must_change))
+            .map(|record| {
+                format!(
+                    "{} {} {}",
+                    record.user, record.password_verifier, record.must_change
+                )
+            })
             .collect(),
     ];
     texts.map(|mut lines| {

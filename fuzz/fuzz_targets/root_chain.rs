@@ -11,7 +11,9 @@ fuzz_target!(|bytes: &[u8]| {
     payload.extend_from_slice(bytes);
     let one = signed(Kind::Root, &payload);
     let mut chain = vec![1];
-    chain.extend(postcard::to_allocvec(&[one.as_slice()].as_slice()).expect("slices can be encoded"));
+    chain.extend(
+        postcard::to_allocvec(&[one.as_slice()].as_slice()).expect("slices can be encoded"),
+    );
     follow(&chain);
 });
 

@@ -8,13 +8,22 @@ fuzz_target!(|text: &str| {
     match text.parse::<Selector>() {
         Ok(selector) => {
             assert!(text.len() <= SELECTOR_BYTES_MAX);
-            let again: Selector = selector.to_string().parse().expect("our own text is readable");
+            let again: Selector = selector
+                .to_string()
+                .parse()
+                .expect("our own text is readable");
             assert_eq!(again, selector);
             let _ = selector.matches(&host());
         }
         Err(refused) => {
-            assert!((1..=text.chars().count() + 1).contains(&refused.at), "{refused}");
-            assert!(!refused.to_string().chars().any(char::is_control), "{refused}");
+            assert!(
+                (1..=text.chars().count() + 1).contains(&refused.at),
+                "{refused}"
+            );
+            assert!(
+                !refused.to_string().chars().any(char::is_control),
+                "{refused}"
+            );
         }
     }
 });

@@ -4,11 +4,12 @@
 #![forbid(unsafe_code)]
 
 use std::convert::Infallible;
+use std::sync::LazyLock;
 
 use ed25519_dalek::Signer;
 use hpke::rand_core::{TryCryptoRng, TryRng};
 use jiff::{SignedDuration, Timestamp};
-use signed_bundle::{Limits, Role, RootDocument, SealingKey, SigningKey};
+use signed_bundle::{KeyId, Limits, Role, RootDocument, SealingKey, SigningKey};
 use zeroize::Zeroizing;
 
 /// The organisation of every document here.
@@ -25,32 +26,49 @@ pub fn now() -> Timestamp {
     Timestamp::UNIX_EPOCH + SignedDuration::from_hours(500_000)
 }
 
-/// The offline key.
-pub fn root_key() -> SigningKey {
-    SigningKey::from_seed(&ROOT_SEED)
+/// Making a key costs more than all else that a target does.
+struct Keys {
+    root: SigningKey,
+    signing: SigningKey,
+    raw_root: ed25519_dalek::SigningKey,
+    raw_signing: ed25519_dalek::SigningKey,
+    document: RootDocument,
 }
 
+static KEYS: LazyLock<Keys> = LazyLock::new(|| {
+    let root = SigningKey::from_seed(&ROOT_SEED);
+    let signing = SigningKey::from_seed(&SIGNING_SEED);
+    let document = RootDocument {
+        organisation: ORGANISATION.to_owned(),
+        version: 1,
+        issued: now() - SignedDuration::from_hours(1),
+        expires: now() + SignedDuration::from_hours(9000),
+        root: Role::new([root.public()], 1),
+        bundle: Role::new([signing.public()], 1),
+        limits: Limits::default(),
+    };
+    Keys {
+        root,
+        signing,
+        raw_root: ed25519_dalek::SigningKey::from_bytes(&ROOT_SEED),
+        raw_signing: ed25519_dalek::SigningKey::from_bytes(&SIGNING_SEED),
+        document,
+    }
+});
+
 /// The online key.
-pub fn signing_key() -> SigningKey {
-    SigningKey::from_seed(&SIGNING_SEED)
+pub fn signing_key() -> &'static SigningKey {
+    &KEYS.signing
+}
+
+/// The root document in force.
+pub fn root_document() -> RootDocument {
+    KEYS.document.clone()
 }
 
 /// The key to which credentials are sealed.
 pub fn sealing_key() -> SealingKey {
     SealingKey::from_bytes(Zeroizing::new([3; 32]))
-}
-
-/// The root document in force.
-pub fn root_document() -> RootDocument {
-    RootDocument {
-        organisation: ORGANISATION.to_owned(),
-        version: 1,
-        issued: now() - SignedDuration::from_hours(1),
-        expires: now() + SignedDuration::from_hours(9000),
-        root: Role::new([root_key().public()], 1),
-        bundle: Role::new([signing_key().public()], 1),
-        limits: Limits::default(),
-    }
 }
 
 /// What a signature is about.
@@ -68,19 +86,29 @@ pub enum Kind {
 
 /// A right signature over any payload.
 pub fn signed(kind: Kind, payload: &[u8]) -> Vec<u8> {
-    let (domain, seed): (&[u8], _) = match kind {
-        Kind::Root => (b"cloudid-root-v1\0", ROOT_SEED),
-        Kind::Manifest => (b"cloudid-manifest-v1\0", SIGNING_SEED),
-        Kind::FastMessage => (b"cloudid-fast-message-v1\0", SIGNING_SEED),
-        Kind::Time => (b"cloudid-time-v1\0", SIGNING_SEED),
+    let (domain, key, id): (&[u8], _, KeyId) = match kind {
+        Kind::Root => (
+            b"cloudid-root-v1\0",
+            &KEYS.raw_root,
+            KEYS.root.public().id(),
+        ),
+        Kind::Manifest => (b"cloudid-manifest-v1\0", &KEYS.raw_signing, signing_id()),
+        Kind::FastMessage => (
+            b"cloudid-fast-message-v1\0",
+            &KEYS.raw_signing,
+            signing_id(),
+        ),
+        Kind::Time => (b"cloudid-time-v1\0", &KEYS.raw_signing, signing_id()),
     };
-    let key = ed25519_dalek::SigningKey::from_bytes(&seed);
-    let id = SigningKey::from_seed(&seed).public().id();
     let signature = key.sign(&[domain, payload].concat()).to_bytes();
     let signatures = vec![(ED25519, id, signature.as_slice())];
     let mut bytes = vec![1];
     bytes.extend(postcard::to_allocvec(&(payload, signatures)).unwrap_or_default());
     bytes
+}
+
+fn signing_id() -> KeyId {
+    KEYS.signing.public().id()
 }
 
 /// Numbers that are the same in every run.
