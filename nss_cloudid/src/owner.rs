@@ -2,9 +2,10 @@
 //! No answer in time, or one that does not fit, is *cannot tell*.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use local_protocol::{Client, IdQuestion, Owner, Reply, Request};
+use local_protocol::{Client, ClientError, IdQuestion, Owner, Reply, Request};
 use posix_names::{Gid, GroupName, HomeDirectory, UserName};
 
 use crate::answer::Failure;
@@ -12,6 +13,10 @@ use crate::pack::{self, GroupPlaces, UserPlaces};
 
 /// From connecting to the whole answer.
 const DEADLINE: Duration = Duration::from_millis(50);
+/// After a cacher that said nothing in time, so many questions are not put at all: `ls -l` over
+/// thousands of unknown owners must not wait for each of them.
+const UNASKED_AFTER_SILENCE: u32 = 200;
+static LEFT_UNASKED: AtomicU32 = AtomicU32::new(0);
 /// Shell of people without rights on this host.
 const NO_LOGIN: &[u8] = b"/usr/sbin/nologin";
 
@@ -51,10 +56,22 @@ pub(crate) fn group(socket: &Path, gid: u32, buffer: &mut [u8]) -> Result<GroupP
 }
 
 fn ask(socket: &Path, question: IdQuestion) -> Result<Owner, Failure> {
+    if LEFT_UNASKED
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+            left.checked_sub(1)
+        })
+        .is_ok()
+    {
+        return Err(Failure::Unavailable);
+    }
     let reply = Client::connect(socket, DEADLINE)
         .and_then(|mut cacher| cacher.ask(&Request::OwnerOfId(question)));
     match reply {
         Ok(Reply::Owner(owner)) => Ok(owner),
+        Err(ClientError::TooLate) => {
+            LEFT_UNASKED.store(UNASKED_AFTER_SILENCE, Ordering::Relaxed);
+            Err(Failure::Unavailable)
+        }
         Ok(_) | Err(_) => Err(Failure::Unavailable),
     }
 }
