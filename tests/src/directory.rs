@@ -20,7 +20,7 @@ pub const DIRECTORY_PORT: u16 = 8443;
 /// The project every host of a test joins.
 const PROJECT: &str = "demo";
 /// Name and password of the administrator of every directory of a test.
-pub const ADMINISTRATOR: (&str, &str) = ("admin", "first administrator of the lab");
+pub const ADMINISTRATOR: (&str, &str) = ("olivia", "first administrator of the lab");
 /// How long a change may take to reach a host before a test gives up.
 pub(crate) const ARRIVAL_LIMIT: Duration = Duration::from_secs(20);
 
