@@ -4,20 +4,16 @@
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use directory_api::agent::EndedSessions;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::{Notify, Semaphore, mpsc};
-use zeroize::Zeroizing;
 
 use crate::apply::{Applied, Clash, Inputs, apply};
 use crate::config::Config;
-use crate::conversation::clock_time;
-use crate::conversation::tries::{Permit, Strictness, Tries};
-use crate::conversation::verifier::{self, Checked};
+use crate::conversation::tries::Tries;
 use crate::disk::Disk;
 use crate::events::Event;
 use crate::events::spool::{Limits, Spool};
-use crate::health::{Health, HealthCell};
+use crate::health::HealthCell;
 use crate::helper_client::Helper;
 use crate::identity::{Enrolled, Identity};
 use crate::local::LocalNames;
@@ -69,8 +65,8 @@ pub struct Cacher {
     pub(crate) sessions: Sessions,
     pub(crate) owners: Owners,
     pub(crate) helper: Helper,
-    health: HealthCell,
-    verifying: Semaphore,
+    pub(crate) health: HealthCell,
+    pub(crate) verifying: Semaphore,
     /// A newer manifest may be there.
     pub wake: Notify,
     pub(crate) wishes: mpsc::Sender<Wish>,
@@ -349,52 +345,6 @@ impl Cacher {
         }
     }
 
-    /// Counts a try of a password, durably.
-    pub(crate) async fn begin_try(&self, name: &str) -> std::io::Result<Permit> {
-        let policy = self.tables().policy();
-        let config = self.config();
-        let policy_lock = Duration::from_secs(policy.lock_seconds);
-        let lock = policy_lock.max(config.offline.lock_for);
-        let strictness = Strictness {
-            tries: policy
-                .password_tries
-                .min(config.offline.password_tries)
-                .max(1),
-            lock: SignedDuration::try_from(lock).unwrap_or(SignedDuration::MAX),
-        };
-        let (tries, disk) = (Arc::clone(&self.tries), Arc::clone(&self.disk));
-        let (name, now) = (name.to_owned(), self.now());
-        tokio::task::spawn_blocking(move || tries.begin(&*disk, &name, strictness, now))
-            .await
-            .map_err(std::io::Error::other)?
-    }
-
-    /// The password was right.
-    pub(crate) async fn forget_tries(&self, name: &str) {
-        let (tries, disk) = (Arc::clone(&self.tries), Arc::clone(&self.disk));
-        let name = name.to_owned();
-        let forgotten = tokio::task::spawn_blocking(move || tries.forget(&*disk, &name)).await;
-        if let Ok(Err(error)) = forgotten {
-            tracing::warn!(%error, "counted tries stay on disk until their time is over");
-        }
-    }
-
-    /// Compares a password, a few at once.
-    pub(crate) async fn compare(
-        &self,
-        verifier: Option<String>,
-        password: &Zeroizing<String>,
-    ) -> Checked {
-        let Ok(_permit) = self.verifying.acquire().await else {
-            return Checked::CannotTell;
-        };
-        let password = password.clone();
-        let compared = tokio::task::spawn_blocking(move || {
-            verifier::compare(verifier.as_deref(), password.as_bytes())
-        });
-        compared.await.unwrap_or(Checked::CannotTell)
-    }
-
     /// Writes an event down; it is durable when this returns. What cannot be written is said in
     /// the journal, and never keeps anybody out.
     pub(crate) async fn record(&self, event: Event) {
@@ -429,113 +379,6 @@ impl Cacher {
         self.with_mirror(|mirror| Ok(mirror.marks().fast_lane_sequence))
             .await
             .unwrap_or(0)
-    }
-
-    /// How the host stands with its directory.
-    #[must_use]
-    pub fn health(&self) -> Health {
-        self.health.read()
-    }
-
-    /// Whether the directory answered last time.
-    #[must_use]
-    pub fn online(&self) -> bool {
-        self.health.read().online
-    }
-
-    pub(crate) fn is_streaming(&self) -> bool {
-        let health = self.health.read();
-        health.streaming && health.online
-    }
-
-    pub(crate) fn streaming(&self, open: bool) {
-        self.health.change(|health| health.streaming = open);
-    }
-
-    pub(crate) fn come_online(&self) {
-        let back = self.health.change(|health| {
-            health.away_since = None;
-            !std::mem::replace(&mut health.online, true)
-        });
-        if back {
-            tracing::info!("the directory answers");
-            self.events_wanted.notify_one();
-        }
-    }
-
-    pub(crate) fn gone_offline(&self, why: &str) {
-        let now = self.now();
-        self.health.change(|health| {
-            if std::mem::replace(&mut health.online, false) {
-                tracing::warn!(why, "the directory does not answer");
-            }
-            health.away_since.get_or_insert(now);
-            health.acknowledged = false;
-            health.last_error = why.to_owned();
-        });
-    }
-
-    pub(crate) fn note_error(&self, why: &str) {
-        self.health
-            .change(|health| health.last_error = why.to_owned());
-    }
-
-    /// Whether this has not been reported before.
-    pub(crate) fn is_news(&self, what: &str) -> bool {
-        self.health.change(|health| {
-            let news = health.reported != what;
-            what.clone_into(&mut health.reported);
-            news
-        })
-    }
-
-    pub(crate) fn nothing_wrong(&self) {
-        self.health.change(|health| {
-            health.last_error.clear();
-            health.reported.clear();
-        });
-    }
-
-    pub(crate) fn acknowledgement_due(&self) -> bool {
-        self.health.change(|health| !health.acknowledged)
-    }
-
-    pub(crate) fn acknowledged(&self) {
-        self.health.change(|health| health.acknowledged = true);
-    }
-
-    pub(crate) fn add_proof(&self, proof: EndedSessions) {
-        self.health.change(|health| {
-            health.acknowledged = false;
-            health.proofs.push(proof);
-        });
-    }
-
-    pub(crate) fn take_proofs(&self) -> Vec<EndedSessions> {
-        self.health
-            .change(|health| std::mem::take(&mut health.proofs))
-    }
-
-    pub(crate) fn give_back_proofs(&self, proofs: Vec<EndedSessions>) {
-        self.health.change(|health| {
-            health.acknowledged = false;
-            health.proofs.extend(proofs);
-        });
-    }
-
-    /// What people are told before they type a password while the directory is away.
-    pub(crate) fn offline_notice(&self) -> Option<String> {
-        let health = self.health.read();
-        if !self.config().pam.offline_notice || health.online {
-            return None;
-        }
-        let since = health.away_since?;
-        let age = self.now().duration_since(self.newest_signed());
-        Some(format!(
-            "Directory unreachable since {}; signing in from the mirror ({} min old).",
-            clock_time(since),
-            age.as_secs().max(0) / 60
-        ))
     }
 }
 

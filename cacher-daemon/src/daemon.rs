@@ -1,9 +1,11 @@
 //! Runs the cacher: sockets, push stream, rounds, delivery, sweeps, until it is told to stop.
 
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use directory_api::agent::OwnersQuestion;
+use rustix::fs::{FlockOperation, Mode, OFlags};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -22,7 +24,9 @@ const OWNERS_PAUSE: Duration = Duration::from_secs(2);
 
 /// Everything that runs beside each other. Dropping it stops all of it.
 #[derive(Debug)]
-pub struct Running(JoinSet<()>);
+pub struct Running {
+    _tasks: JoinSet<()>,
+}
 
 /// Puts the last good bundle in force, opens the sockets and starts all work.
 ///
@@ -48,7 +52,7 @@ pub async fn start(
         tasks.spawn(learn_owners(Arc::clone(cacher)));
         tasks.spawn(sweep(Arc::clone(cacher)));
     }
-    Ok(Running(tasks))
+    Ok(Running { _tasks: tasks })
 }
 
 /// Runs until SIGTERM or SIGINT; SIGHUP reads the settings again.
@@ -60,6 +64,7 @@ pub async fn run(
     paths: &Paths,
     wishes: mpsc::Receiver<Wish>,
 ) -> std::io::Result<()> {
+    let _only_one = only_one(paths)?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
@@ -78,6 +83,21 @@ pub async fn run(
     drop(running);
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Makes sure that no other cacher works on this state folder. Nobody else can open the lock, and it
+/// goes away with the process that holds it.
+///
+/// # Errors
+/// Another one does, or the folder cannot be used.
+pub fn only_one(paths: &Paths) -> std::io::Result<OwnedFd> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let lock = rustix::fs::open(paths.state.join("lock"), flags, Mode::from_raw_mode(0o600))?;
+    rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| {
+        let place = paths.state.display();
+        std::io::Error::other(format!("another cacher works on {place} ({error})"))
+    })?;
+    Ok(lock)
 }
 
 async fn read_again(cacher: &Arc<Cacher>, paths: &Paths) {
@@ -122,6 +142,7 @@ async fn learn_owners(cacher: Arc<Cacher>) {
 async fn sweep(cacher: Arc<Cacher>) {
     loop {
         session::sweep(&cacher).await;
+        cacher.watch_clock().await;
         if cacher.tables().version > 0 {
             cacher.end_sessions_due().await;
         }

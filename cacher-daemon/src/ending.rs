@@ -10,50 +10,43 @@ use directory_api::agent::EndedSessions;
 use local_protocol::Verb;
 use policy::UserState;
 use posix_names::Uid;
+use signed_bundle::PersonRecord;
 
 use crate::cacher::Cacher;
 use crate::events::Event;
 
 /// How often processes are compared with rights.
-pub const SWEEP_EVERY: Duration = Duration::from_secs(15);
+pub(crate) const SWEEP_EVERY: Duration = Duration::from_secs(15);
 
 impl Cacher {
     /// Ends every session of one person of the slice; `begun` is when the reason arrived.
     pub(crate) async fn end_sessions_of(&self, user: &str, begun: Duration, why: &'static str) {
         let tables = self.tables();
-        let person = tables.everybody().find(|person| person.id == user);
-        let Some(person) = person else { return };
-        let (name, uid) = (person.username.to_string(), person.uid.get());
-        self.end_sessions(user, &name, uid, begun, why).await;
+        if let Some(person) = tables.everybody().find(|person| person.id == user) {
+            self.end_sessions(&Whose::person(person), begun, why).await;
+        }
     }
 
     /// Ends every process of a uid, and keeps the proof for the directory. Says whether it is done.
-    async fn end_sessions(
-        &self,
-        user: &str,
-        name: &str,
-        uid: u32,
-        begun: Duration,
-        why: &'static str,
-    ) -> bool {
-        let ended = match self.helper.ask(&Verb::EndSessions { uid }).await {
+    async fn end_sessions(&self, whose: &Whose, begun: Duration, why: &'static str) -> bool {
+        let ended = match self.helper.ask(&Verb::EndSessions { uid: whose.uid }).await {
             Ok(ended) => ended,
             Err(error) => {
-                tracing::error!(user = name, %error, "sessions not ended; tried again soon");
-                self.note_error(&format!("sessions of {name} not ended: {error}"));
+                tracing::error!(user = whose.name, %error, "sessions not ended; tried again soon");
+                self.note_error(&format!("sessions of {} not ended: {error}", whose.name));
                 return false;
             }
         };
         let took = self.since_boot().saturating_sub(begun);
         let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         self.add_proof(EndedSessions {
-            user: user.to_owned(),
+            user: whose.user.clone(),
             processes: ended,
             took_ms,
         });
         if ended > 0 {
             let event = Event::new("session.terminated", "success")
-                .user(name)
+                .user(&whose.name)
                 .detail("by", "directory")
                 .detail("why", why)
                 .detail("processes", ended)
@@ -64,7 +57,7 @@ impl Cacher {
     }
 
     /// Compares running processes with rights, and ends what has no right to run.
-    pub async fn end_sessions_due(&self) {
+    pub(crate) async fn end_sessions_due(&self) {
         let begun = self.since_boot();
         let tables = self.tables();
         let now = self.now();
@@ -78,8 +71,7 @@ impl Cacher {
                 (true, true) => "expired",
                 (false, _) => "suspended",
             };
-            let name = person.username.to_string();
-            self.end_sessions(&person.id, &name, uid, begun, why).await;
+            self.end_sessions(&Whose::person(person), begun, why).await;
         }
         self.end_leaving(begun).await;
     }
@@ -94,13 +86,13 @@ impl Cacher {
         for one in leaving.into_iter().filter(|one| one.due_ms <= now_ms) {
             // Somebody else may own the number only if the directory broke its word; then spare it.
             let taken_over = self.tables().person_with_uid(one.uid).is_some();
-            let name = one.uid.to_string();
-            if taken_over
-                || self
-                    .end_sessions(&one.user, &name, one.uid, begun, "no_access")
-                    .await
-            {
-                left.push(one.user);
+            let whose = Whose {
+                name: one.uid.to_string(),
+                user: one.user,
+                uid: one.uid,
+            };
+            if taken_over || self.end_sessions(&whose, begun, "no_access").await {
+                left.push(whose.user);
             }
         }
         if left.is_empty() {
@@ -111,6 +103,23 @@ impl Cacher {
             .await;
         if let Err(error) = kept {
             tracing::warn!(%error, "ended sessions will be ended once more");
+        }
+    }
+}
+
+/// Whose sessions end.
+struct Whose {
+    user: String,
+    name: String,
+    uid: u32,
+}
+
+impl Whose {
+    fn person(person: &PersonRecord) -> Self {
+        Self {
+            user: person.id.clone(),
+            name: person.username.to_string(),
+            uid: person.uid.get(),
         }
     }
 }

@@ -6,6 +6,11 @@ use std::sync::{Mutex, PoisonError};
 use directory_api::agent::EndedSessions;
 use jiff::Timestamp;
 
+use crate::cacher::Cacher;
+use crate::conversation::clock_time;
+use crate::events::Event;
+use crate::time::skew;
+
 /// The state of the connection.
 #[derive(Debug, Clone, Default)]
 pub struct Health {
@@ -21,18 +26,19 @@ pub struct Health {
     pub(crate) reported: String,
     /// What is in force has been said to the directory.
     pub(crate) acknowledged: bool,
+    /// The clock lies behind the newest signed time, and that was told.
+    pub(crate) skewed: bool,
     /// Ended sessions that the directory has not heard of.
     pub(crate) proofs: Vec<EndedSessions>,
 }
 
 /// The one copy of it.
 #[derive(Debug, Default)]
-pub struct HealthCell(Mutex<Health>);
+pub(crate) struct HealthCell(Mutex<Health>);
 
 impl HealthCell {
     /// What holds now.
-    #[must_use]
-    pub fn read(&self) -> Health {
+    pub(crate) fn read(&self) -> Health {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -40,7 +46,129 @@ impl HealthCell {
     }
 
     /// Changes it; `change` only moves values.
-    pub fn change<T>(&self, change: impl FnOnce(&mut Health) -> T) -> T {
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut Health) -> T) -> T {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Cacher {
+    /// A clock that lies behind a signed time is told, once per turn: decisions use the mark.
+    pub(crate) async fn watch_clock(&self) {
+        let behind = skew(self.wall(), self.newest_signed());
+        let told = self
+            .health
+            .change(|health| std::mem::replace(&mut health.skewed, behind.is_some()));
+        if let Some(behind) = behind.filter(|_| !told) {
+            let ms = u64::try_from(behind.as_millis()).unwrap_or(u64::MAX);
+            let event = Event::new("host.clock_skew", "error").detail("ms", ms);
+            self.record(event).await;
+        }
+    }
+
+    /// How the host stands with its directory.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.health.read()
+    }
+
+    /// Whether the directory answered last time.
+    #[must_use]
+    pub fn online(&self) -> bool {
+        self.health.read().online
+    }
+
+    pub(crate) fn is_streaming(&self) -> bool {
+        let health = self.health.read();
+        health.streaming && health.online
+    }
+
+    pub(crate) fn streaming(&self, open: bool) {
+        self.health.change(|health| health.streaming = open);
+    }
+
+    pub(crate) fn come_online(&self) {
+        let back = self.health.change(|health| {
+            health.away_since = None;
+            !std::mem::replace(&mut health.online, true)
+        });
+        if back {
+            tracing::info!("the directory answers");
+            self.events_wanted.notify_one();
+        }
+    }
+
+    pub(crate) fn gone_offline(&self, why: &str) {
+        let now = self.now();
+        self.health.change(|health| {
+            if std::mem::replace(&mut health.online, false) {
+                tracing::warn!(why, "the directory does not answer");
+            }
+            health.away_since.get_or_insert(now);
+            health.acknowledged = false;
+            health.last_error = why.to_owned();
+        });
+    }
+
+    pub(crate) fn note_error(&self, why: &str) {
+        self.health
+            .change(|health| health.last_error = why.to_owned());
+    }
+
+    /// Whether this has not been reported before.
+    pub(crate) fn is_news(&self, what: &str) -> bool {
+        self.health.change(|health| {
+            let news = health.reported != what;
+            what.clone_into(&mut health.reported);
+            news
+        })
+    }
+
+    pub(crate) fn nothing_wrong(&self) {
+        self.health.change(|health| {
+            health.last_error.clear();
+            health.reported.clear();
+        });
+    }
+
+    pub(crate) fn acknowledgement_due(&self) -> bool {
+        self.health.change(|health| !health.acknowledged)
+    }
+
+    pub(crate) fn acknowledged(&self) {
+        self.health.change(|health| health.acknowledged = true);
+    }
+
+    pub(crate) fn add_proof(&self, proof: EndedSessions) {
+        self.health.change(|health| {
+            health.acknowledged = false;
+            health.proofs.push(proof);
+        });
+    }
+
+    pub(crate) fn take_proofs(&self) -> Vec<EndedSessions> {
+        self.health
+            .change(|health| std::mem::take(&mut health.proofs))
+    }
+
+    pub(crate) fn give_back_proofs(&self, proofs: Vec<EndedSessions>) {
+        self.health.change(|health| {
+            health.acknowledged = false;
+            health.proofs.extend(proofs);
+        });
+    }
+
+    /// What people are told before they type a password while the directory is away.
+    pub(crate) fn offline_notice(&self) -> Option<String> {
+        let health = self.health.read();
+        if !self.config().pam.offline_notice || health.online {
+            return None;
+        }
+        let since = health.away_since?;
+        let age = self.now().duration_since(self.newest_signed());
+        Some(format!(
+            "Directory unreachable since {}; signing in from the mirror ({} min old).",
+            clock_time(since),
+            age.as_secs().max(0) / 60
+        ))
     }
 }

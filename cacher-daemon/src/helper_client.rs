@@ -15,7 +15,7 @@ const THOROUGH: Duration = Duration::from_secs(20);
 
 /// Why the helper did not do it.
 #[derive(Debug, thiserror::Error)]
-pub enum HelperError {
+pub(crate) enum HelperError {
     /// It is not there.
     #[error("the helper cannot be reached: {0}")]
     Away(#[from] std::io::Error),
@@ -32,14 +32,14 @@ pub enum HelperError {
 
 /// The way to the helper.
 #[derive(Debug, Clone)]
-pub struct Helper {
+pub(crate) struct Helper {
     socket: PathBuf,
 }
 
 impl Helper {
     /// The helper behind a socket.
     #[must_use]
-    pub fn at(socket: PathBuf) -> Self {
+    pub(crate) fn at(socket: PathBuf) -> Self {
         Self { socket }
     }
 
@@ -47,7 +47,7 @@ impl Helper {
     ///
     /// # Errors
     /// It was not done.
-    pub async fn ask(&self, verb: &Verb) -> Result<u32, HelperError> {
+    pub(crate) async fn ask(&self, verb: &Verb) -> Result<u32, HelperError> {
         let patience = match verb {
             Verb::MakeHome(_) | Verb::ForgetNameCache => QUICK,
             Verb::EndSessions { .. } => THOROUGH,

@@ -15,7 +15,7 @@ mod ending;
 pub mod enroll;
 pub mod events;
 mod ffi;
-mod health;
+pub mod health;
 pub mod helper;
 mod helper_client;
 pub mod identity;

@@ -13,7 +13,7 @@ use crate::{account, keys, session, status};
 ///
 /// # Errors
 /// The peer broke the protocol; its connection is closed.
-pub async fn serve(cacher: &Cacher, mut connection: Connection) -> Result<(), Broken> {
+pub(crate) async fn serve(cacher: &Cacher, mut connection: Connection) -> Result<(), Broken> {
     while let Some(request) = connection.next(IDLE_TIMEOUT).await? {
         if refused(cacher, &connection, &request) {
             connection.send(&Reply::Refused).await?;

@@ -6,7 +6,7 @@ use crate::cacher::Cacher;
 
 /// The state of the host at this moment.
 #[must_use]
-pub fn of(cacher: &Cacher) -> HostStatus {
+pub(crate) fn of(cacher: &Cacher) -> HostStatus {
     let tables = cacher.tables();
     let health = cacher.health();
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);

@@ -70,7 +70,7 @@ impl HighWaterMark {
     }
 }
 
-/// Calls [`HighWaterMark::now`] a clock skew when the clock lies this far behind the mark.
+/// A clock that lies further behind the mark than this is told.
 pub const SKEW_TOLERATED: Duration = Duration::from_secs(60);
 
 /// How far the clock lies behind the mark, where that is more than tolerated.

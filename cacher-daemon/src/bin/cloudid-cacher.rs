@@ -89,7 +89,7 @@ fn main() -> ExitCode {
             };
             enrolled(&paths, &wanted)
         }
-        None => daemon(paths, config),
+        None => daemon(&paths, config),
     }
 }
 
@@ -112,7 +112,7 @@ fn enrolled(paths: &Paths, wanted: &Wanted) -> ExitCode {
     }
 }
 
-fn daemon(paths: Paths, config: Config) -> ExitCode {
+fn daemon(paths: &Paths, config: Config) -> ExitCode {
     logging::begin(&config.daemon.log_level, config.daemon.log_format == "json");
     let runtime = match runtime() {
         Ok(runtime) => runtime,
@@ -127,7 +127,7 @@ fn daemon(paths: Paths, config: Config) -> ExitCode {
     };
     let ran = runtime.block_on(async {
         let (cacher, wishes) = Cacher::start(parts).map_err(|error| error.to_string())?;
-        daemon::run(cacher, &paths, wishes)
+        daemon::run(cacher, paths, wishes)
             .await
             .map_err(|error| error.to_string())
     });

@@ -56,3 +56,19 @@ fn a_drop_in_wins_over_the_file() {
     assert!(config.nss.enumerate);
     assert_eq!(config.nss.lru_entries, 7);
 }
+
+#[test]
+fn the_sample_names_every_key_with_its_default() {
+    let sample = include_str!("../../../packaging/examples/cloudid.toml");
+    let config = Config::parse("packaging/examples/cloudid.toml", sample).unwrap();
+    assert_eq!(config, Config::default());
+    let keys = |text: &str| {
+        let table: Table = toml::from_str(text).unwrap();
+        let section = |(name, value): (&String, &toml::Value)| {
+            let keys = value.as_table().unwrap().keys();
+            keys.map(|key| format!("{name}.{key}")).collect::<Vec<_>>()
+        };
+        table.iter().flat_map(section).collect::<Vec<_>>()
+    };
+    assert_eq!(keys(sample), keys(&config.to_string()));
+}

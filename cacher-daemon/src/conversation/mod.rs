@@ -1,6 +1,7 @@
 //! The daemon drives the conversation: it asks, says, and ends. The module in the other process
 //! only relays, so a new factor needs no new module.
 
+mod attempt;
 pub mod change;
 mod password;
 pub mod tries;

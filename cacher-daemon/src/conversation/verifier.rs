@@ -89,7 +89,7 @@ fn yescrypt(verifier: &str, password: &[u8]) -> Checked {
     let cost = verifier
         .split('$')
         .nth(2)
-        .and_then(|field| field.bytes().nth(1));
+        .and_then(|field| field.as_bytes().get(1).copied());
     if cost.is_none_or(|cost| cost > YESCRYPT_COST_MAX) {
         return Checked::CannotTell;
     }

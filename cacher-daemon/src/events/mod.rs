@@ -47,9 +47,10 @@ impl Event {
     /// Adds a field. Texts become one harmless line.
     #[must_use]
     pub fn detail(mut self, name: &'static str, value: impl Into<Value>) -> Self {
-        let value = match value.into() {
-            Value::String(text) => Value::String(clean_line(&text, TEXT_BYTES_MAX)),
-            other => other,
+        let value = value.into();
+        let value = match value.as_str() {
+            Some(text) => Value::String(clean_line(text, TEXT_BYTES_MAX)),
+            None => value,
         };
         self.details.insert(name, value);
         self

@@ -237,8 +237,7 @@ impl Spool {
     pub fn stored(&mut self, batch: &[HostEvent], stored: &EventsStored) -> io::Result<bool> {
         let up_to = batch
             .iter()
-            .filter(|event| event.boot == stored.boot && event.sequence <= stored.sequence)
-            .next_back();
+            .rfind(|event| event.boot == stored.boot && event.sequence <= stored.sequence);
         let Some(last) = up_to else {
             return Ok(false);
         };

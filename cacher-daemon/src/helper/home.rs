@@ -215,8 +215,14 @@ fn copy_folder(
                 copy_folder(&source, &below, owner, deep - 1, left)?;
                 give(&below, owner, status.st_mode)?;
             }
-            // Symlinks, devices, sockets, pipes and what lies too deep.
-            _ => tracing::warn!(?name, "in the skeleton, not copied"),
+            // What lies too deep, and whatever a user would be surprised to own.
+            FileType::Directory
+            | FileType::Symlink
+            | FileType::Fifo
+            | FileType::Socket
+            | FileType::CharacterDevice
+            | FileType::BlockDevice
+            | FileType::Unknown => tracing::warn!(?name, "in the skeleton, not copied"),
         }
     }
     Ok(())

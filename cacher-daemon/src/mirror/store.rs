@@ -90,10 +90,11 @@ impl Store {
         let entries = std::fs::read_dir(self.folder.join("chunks"));
         for entry in entries.into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            if !names.contains(&name) {
-                if let Err(error) = disk.remove(&entry.path()) {
-                    tracing::warn!(%name, %error, "an unused chunk stays");
-                }
+            if names.contains(&name) {
+                continue;
+            }
+            if let Err(error) = disk.remove(&entry.path()) {
+                tracing::warn!(%name, %error, "an unused chunk stays");
             }
         }
     }

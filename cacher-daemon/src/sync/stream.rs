@@ -1,6 +1,8 @@
 //! The push stream: server-sent events, each line bounded. Revocations are applied as they come;
 //! a newer manifest only wakes the round, so that nothing waits behind a download.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use directory_api::agent::stream::{FAST, MANIFEST, PING, TIME};
@@ -17,7 +19,10 @@ const LINE_BYTES_MAX: usize = 16 * 1024;
 ///
 /// # Errors
 /// Why it ended.
-pub async fn follow(cacher: &Cacher, client: &DirectoryClient) -> Result<(), CallError> {
+pub(super) async fn follow(
+    cacher: &Arc<Cacher>,
+    client: &DirectoryClient,
+) -> Result<(), CallError> {
     let mut response = client.stream().await?;
     let kind = response
         .headers()
@@ -39,7 +44,7 @@ pub async fn follow(cacher: &Cacher, client: &DirectoryClient) -> Result<(), Cal
     }
 }
 
-async fn handle(cacher: &Cacher, client: &DirectoryClient, message: Message) {
+async fn handle(cacher: &Arc<Cacher>, client: &DirectoryClient, message: Message) {
     cacher.come_online();
     match message.event.as_str() {
         MANIFEST => cacher.wake.notify_one(),
@@ -51,7 +56,7 @@ async fn handle(cacher: &Cacher, client: &DirectoryClient, message: Message) {
 }
 
 /// A revocation: durable, in force, sessions ended, said so; in this order.
-async fn fast(cacher: &Cacher, client: &DirectoryClient, data: &str) {
+async fn fast(cacher: &Arc<Cacher>, client: &DirectoryClient, data: &str) {
     let begun = cacher.since_boot();
     let Ok(signed) = BASE64_STANDARD.decode(data) else {
         tracing::warn!("a fast-lane message is not base64");
@@ -74,12 +79,18 @@ async fn fast(cacher: &Cacher, client: &DirectoryClient, data: &str) {
             .detail("detail", verb.as_str());
         cacher.record(event).await;
     }
-    if let Some(user) = &revoked.user {
+    if revoked.user.is_some() {
         cacher.apply().await;
-        cacher.end_sessions_of(user, begun, "suspended").await;
     }
-    acknowledge(cacher, client, None).await;
-    cacher.wake.notify_one();
+    // The next message must not wait until the processes of this one have ended.
+    let (cacher, client) = (Arc::clone(cacher), client.clone());
+    tokio::spawn(async move {
+        if let Some(user) = &revoked.user {
+            cacher.end_sessions_of(user, begun, "suspended").await;
+        }
+        acknowledge(&cacher, &client, None).await;
+        cacher.wake.notify_one();
+    });
 }
 
 async fn time(cacher: &Cacher, data: &str) {

@@ -103,3 +103,14 @@ async fn syn_24_a_stale_socket_does_not_stand_in_the_way() {
         );
     }
 }
+
+#[test]
+fn syn_24_a_second_cacher_gives_way_and_a_dead_one_is_no_obstacle() {
+    let organisation = Organisation::new();
+    let host = TestHost::new(&organisation);
+    let first = daemon::only_one(&host.paths).unwrap();
+    let refused = daemon::only_one(&host.paths).unwrap_err().to_string();
+    assert!(refused.contains("another cacher"), "{refused}");
+    drop(first);
+    assert!(daemon::only_one(&host.paths).is_ok());
+}

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
-use std::path::Path;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -257,7 +257,7 @@ pub(crate) fn slice(people: Vec<PersonRecord>) -> Slice {
 
 /// A host in a folder of its own.
 pub(crate) struct TestHost {
-    pub(crate) folder: TempDir,
+    _folder: TempDir,
     pub(crate) paths: Paths,
     pub(crate) clock: Arc<TestClock>,
     pub(crate) boot: String,
@@ -285,15 +285,11 @@ impl TestHost {
         });
         std::fs::write(paths.identity(), identity.to_string()).unwrap();
         Self {
-            folder,
+            _folder: folder,
             paths,
             clock: TestClock::new(),
             boot: "boot-1".to_owned(),
         }
-    }
-
-    pub(crate) fn root(&self) -> &Path {
-        self.folder.path()
     }
 
     pub(crate) fn config(&self) -> Config {
