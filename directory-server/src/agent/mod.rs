@@ -9,6 +9,7 @@ mod enroll;
 mod events;
 mod hostname;
 mod owners;
+mod passwords;
 mod stream;
 mod tags;
 mod token;
@@ -56,6 +57,8 @@ pub fn router(channel: HostChannel) -> Router<AppState> {
         .route("/agent/v1/stream", get(stream::stream))
         .route("/agent/v1/acks", post(acks::acknowledge))
         .route("/agent/v1/events", post(events::take))
+        .route("/agent/v1/passwords", post(passwords::change))
+        .route("/agent/v1/verify", post(passwords::verify))
         .route("/agent/v1/owners", post(owners::owners))
         .with_state(channel)
 }

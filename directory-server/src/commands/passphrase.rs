@@ -21,6 +21,14 @@ pub(super) fn read(file: Option<&Path>) -> Result<Zeroizing<String>, CommandErro
     Ok(passphrase)
 }
 
+/// The passphrase of a root key that exists.
+pub(super) fn of_existing(file: Option<&Path>) -> Result<Zeroizing<String>, CommandError> {
+    match file {
+        Some(path) => first_line(path),
+        None => typed("Passphrase of the root key: "),
+    }
+}
+
 fn first_line(path: &Path) -> Result<Zeroizing<String>, CommandError> {
     let text = Zeroizing::new(read_text(path)?);
     let line = text.lines().next().unwrap_or_default();
@@ -28,15 +36,6 @@ fn first_line(path: &Path) -> Result<Zeroizing<String>, CommandError> {
 }
 
 fn typed_twice() -> Result<Zeroizing<String>, CommandError> {
-    let typed = |prompt| {
-        rpassword::prompt_password(prompt)
-            .map(Zeroizing::new)
-            .map_err(|error| {
-                CommandError::Operator(format!(
-                    "the passphrase cannot be asked for ({error}); give --root-passphrase-file"
-                ))
-            })
-    };
     let first = typed("Passphrase for the root key: ")?;
     if *first == *typed("The same again: ")? {
         return Ok(first);
@@ -44,4 +43,14 @@ fn typed_twice() -> Result<Zeroizing<String>, CommandError> {
     Err(CommandError::Operator(
         "the two passphrases differ; nothing was made".to_owned(),
     ))
+}
+
+fn typed(prompt: &str) -> Result<Zeroizing<String>, CommandError> {
+    rpassword::prompt_password(prompt)
+        .map(Zeroizing::new)
+        .map_err(|error| {
+            CommandError::Operator(format!(
+                "the passphrase cannot be asked for ({error}); give --root-passphrase-file"
+            ))
+        })
 }
