@@ -49,19 +49,21 @@ async fn answers(mut module: UnixStream, typed: Vec<Vec<u8>>) -> Vec<String> {
         }
         let mut body = vec![0; body_length(header).unwrap()];
         module.read_exact(&mut body).await.unwrap();
-        match decode(&body).unwrap() {
-            Reply::Prompt(prompt) => {
-                assert!(!prompt.echo, "a password is never shown");
-                heard.push(format!("? {}", prompt.text));
-                let Some(answer) = typed.next() else {
-                    return heard;
-                };
-                let frame = encode(&Request::Answer(Secret::new(answer))).unwrap();
-                module.write_all(&frame).await.unwrap();
-            }
-            Reply::Say(text) => heard.push(text),
-            other => panic!("unexpected {other:?}"),
+        let reply: Reply = decode(&body).unwrap();
+        if let Reply::Say(text) = reply {
+            heard.push(text);
+            continue;
         }
+        let Reply::Prompt(prompt) = reply else {
+            panic!("unexpected {reply:?}");
+        };
+        assert!(!prompt.echo, "a password is never shown");
+        heard.push(format!("? {}", prompt.text));
+        let Some(answer) = typed.next() else {
+            return heard;
+        };
+        let frame = encode(&Request::Answer(Secret::new(answer))).unwrap();
+        module.write_all(&frame).await.unwrap();
     }
 }
 

@@ -1,6 +1,14 @@
 //! The cacher with a directory of its own in one process: real sockets, real TLS, real files in a
 //! folder that goes away; the clock and the disk are the test's.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests are tests, too"
+)]
+
 mod bytes;
 mod crash;
 mod directory;
