@@ -31,7 +31,7 @@ fn begin(purpose: Purpose) -> Request {
     })
 }
 
-fn requests() -> Vec<Request> {
+pub(crate) fn requests() -> Vec<Request> {
     vec![
         begin(Purpose::Authenticate),
         begin(Purpose::ChangePassword),
@@ -55,7 +55,7 @@ fn requests() -> Vec<Request> {
     ]
 }
 
-fn replies() -> Vec<Reply> {
+pub(crate) fn replies() -> Vec<Reply> {
     let outcomes = [
         Outcome::Allowed,
         Outcome::WrongAnswer,
@@ -113,7 +113,7 @@ fn status() -> HostStatus {
     }
 }
 
-fn verbs() -> Vec<Verb> {
+pub(crate) fn verbs() -> Vec<Verb> {
     vec![
         Verb::MakeHome(MakeHome {
             home: "/home/alice".to_owned(),

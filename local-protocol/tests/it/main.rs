@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod document;
+#[cfg(test)]
 mod encoding;
 #[cfg(test)]
 mod frames;
