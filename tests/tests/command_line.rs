@@ -115,7 +115,7 @@ fn exit_codes_mean_what_they_promise() {
     let cloudid = Said(&directory);
 
     cloudid.exits("user show nobody", 5);
-    cloudid.exits("user add alice --group nobody", 1);
+    cloudid.exits("user add alice --group nobody", 5);
     cloudid.exits("user add Root", 2);
     let taken = cloudid.exits("group add taken", 0);
     let again = cloudid.exits("group add taken", 1);
