@@ -104,14 +104,17 @@ impl<'a> Act<'a> {
         self.touched.everything = true;
     }
 
-    /// A revocation that must not wait for bundles.
+    /// A revocation that must not wait for bundles. The time is the floor of its number: after an
+    /// old backup was restored, hosts would take a smaller one for one they know.
     ///
     /// # Errors
     /// The database fails.
     pub async fn send_at_once(&mut self, verb: &str, subject: &str) -> Result<(), Refused> {
         sqlx::query(
             "INSERT INTO fast_lane (sequence, verb, subject, message, created_at)
-             SELECT COALESCE(MAX(sequence), 0) + 1, $1, $2, NULL, $3 FROM fast_lane",
+             SELECT CASE WHEN COALESCE(MAX(sequence), 0) >= $3 THEN MAX(sequence) + 1 ELSE $3 END,
+                    $1, $2, NULL, $3
+             FROM fast_lane",
         )
         .bind(verb)
         .bind(subject)

@@ -55,7 +55,7 @@ pub(super) async fn change(
         .await?;
     let mut act = Act::begin(app, &caller.origin).await?;
     // Suspended, or given another password, while the old one was compared.
-    let row = UserRow::find(act.database(), &user.id).await?;
+    let row = UserRow::find(act.database(), &user.username).await?;
     if !row.may_sign_in(act.now_ms()) || row.password_verifier != user.password_verifier {
         return Err(wrong());
     }

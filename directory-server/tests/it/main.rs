@@ -1,0 +1,34 @@
+//! The directory through its own doors: HTTP requests in, answers and database out.
+
+#[cfg(test)]
+mod agent_bundle;
+#[cfg(test)]
+mod agent_caller;
+#[cfg(test)]
+mod agent_enroll;
+#[cfg(test)]
+mod agent_events;
+#[cfg(test)]
+mod agent_passwords;
+#[cfg(test)]
+mod agent_stream;
+#[cfg(test)]
+mod agent_world;
+#[cfg(test)]
+mod disaster;
+#[cfg(test)]
+mod people_world;
+#[cfg(test)]
+mod publish_renewal;
+#[cfg(test)]
+mod publish_slices;
+#[cfg(test)]
+mod rest_access;
+#[cfg(test)]
+mod rest_audit;
+#[cfg(test)]
+mod rest_bodies;
+#[cfg(test)]
+mod rest_login;
+#[cfg(test)]
+mod rest_people;
