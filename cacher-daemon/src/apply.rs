@@ -254,6 +254,7 @@ fn tables(inputs: &Inputs<'_>, people: Vec<PersonRecord>) -> Tables {
     Tables {
         version: inputs.manifest.version,
         issued: inputs.manifest.issued,
+        expires: inputs.manifest.expires,
         host: Some(slice.host.clone()),
         names_by_uid: people
             .iter()

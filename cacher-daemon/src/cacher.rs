@@ -62,7 +62,8 @@ pub struct Cacher {
     /// Something waits in the spool.
     pub(crate) events_wanted: Notify,
     pub(crate) tries: Arc<Tries>,
-    pub(crate) sessions: Sessions,
+    /// Open sessions of directory users.
+    pub sessions: Sessions,
     pub(crate) owners: Owners,
     pub(crate) helper: Helper,
     pub(crate) health: HealthCell,

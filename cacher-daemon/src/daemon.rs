@@ -142,7 +142,7 @@ async fn learn_owners(cacher: Arc<Cacher>) {
 async fn sweep(cacher: Arc<Cacher>) {
     loop {
         session::sweep(&cacher).await;
-        cacher.watch_clock().await;
+        cacher.watch().await;
         if cacher.tables().version > 0 {
             cacher.end_sessions_due().await;
         }

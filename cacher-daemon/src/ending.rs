@@ -57,7 +57,7 @@ impl Cacher {
     }
 
     /// Compares running processes with rights, and ends what has no right to run.
-    pub(crate) async fn end_sessions_due(&self) {
+    pub async fn end_sessions_due(&self) {
         let begun = self.since_boot();
         let tables = self.tables();
         let now = self.now();

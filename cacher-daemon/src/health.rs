@@ -28,6 +28,8 @@ pub struct Health {
     pub(crate) acknowledged: bool,
     /// The clock lies behind the newest signed time, and that was told.
     pub(crate) skewed: bool,
+    /// The bundle in force is older than it should be, and that was told.
+    pub(crate) stale: bool,
     /// Ended sessions that the directory has not heard of.
     pub(crate) proofs: Vec<EndedSessions>,
 }
@@ -52,15 +54,25 @@ impl HealthCell {
 }
 
 impl Cacher {
-    /// A clock that lies behind a signed time is told, once per turn: decisions use the mark.
-    pub(crate) async fn watch_clock(&self) {
+    /// Tells, once per turn, of a clock that lies behind a signed time (decisions use the mark), and
+    /// of a bundle that should have been replaced long ago.
+    pub async fn watch(&self) {
         let behind = skew(self.wall(), self.newest_signed());
-        let told = self
-            .health
-            .change(|health| std::mem::replace(&mut health.skewed, behind.is_some()));
-        if let Some(behind) = behind.filter(|_| !told) {
+        let tables = self.tables();
+        let stale = tables.version > 0 && tables.expires <= self.now();
+        let (skew_told, stale_told) = self.health.change(|health| {
+            let skew_told = std::mem::replace(&mut health.skewed, behind.is_some());
+            (skew_told, std::mem::replace(&mut health.stale, stale))
+        });
+        if let Some(behind) = behind.filter(|_| !skew_told) {
             let ms = u64::try_from(behind.as_millis()).unwrap_or(u64::MAX);
             let event = Event::new("host.clock_skew", "error").detail("ms", ms);
+            self.record(event).await;
+        }
+        if stale && !stale_told {
+            let event = Event::new("host.stale", "error")
+                .detail("version", tables.version)
+                .detail("expired_at", tables.expires.to_string());
             self.record(event).await;
         }
     }

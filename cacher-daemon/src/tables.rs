@@ -14,6 +14,8 @@ pub struct Tables {
     pub version: u64,
     /// When it was signed.
     pub issued: Timestamp,
+    /// When a newer one should have come at the latest.
+    pub expires: Timestamp,
     /// The host, `None` before the first bundle.
     pub host: Option<HostRecord>,
     pub(crate) people: HashMap<String, PersonRecord>,

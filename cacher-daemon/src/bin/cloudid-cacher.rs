@@ -146,8 +146,7 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 
 fn boot_id() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
-        .map(|text| text.trim().to_owned())
-        .unwrap_or_default()
+        .map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned())
 }
 
 #[expect(clippy::print_stdout, reason = "what was asked for")]

@@ -6,6 +6,9 @@ use directory_api::agent::TOKEN_PREFIX;
 use ed25519_dalek::SigningKey;
 use zeroize::Zeroizing;
 
+/// Longest number of a token.
+const ID_BYTES_MAX: usize = 64;
+
 /// A token, taken apart.
 #[derive(Clone)]
 pub struct Token {
@@ -38,7 +41,7 @@ impl Token {
         ) else {
             return Err(BadToken);
         };
-        if !id.starts_with("tok_") {
+        if !is_id(id) {
             return Err(BadToken);
         }
         let seed = Zeroizing::new(bytes(seed)?);
@@ -56,6 +59,13 @@ impl std::fmt::Debug for Token {
             .field("id", &self.id)
             .finish_non_exhaustive()
     }
+}
+
+/// Ids go into requests and logs as they are.
+fn is_id(text: &str) -> bool {
+    let number = text.strip_prefix("tok_").unwrap_or_default();
+    let plain = number.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    plain && (1..=ID_BYTES_MAX).contains(&number.len())
 }
 
 fn bytes(text: &str) -> Result<[u8; 32], BadToken> {
@@ -77,6 +87,10 @@ mod tests {
             "cloudid1".to_owned(),
             format!("cloudid2.tok_1.{part}.{part}"),
             format!("cloudid1.usr_1.{part}.{part}"),
+            format!("cloudid1.tok_.{part}.{part}"),
+            format!("cloudid1.tok_1\n\u{1b}[2J.{part}.{part}"),
+            format!("cloudid1.tok_../1.{part}.{part}"),
+            format!("cloudid1.tok_{}.{part}.{part}", "1".repeat(65)),
             format!("cloudid1.tok_1.{part}.{part}.x"),
             format!("cloudid1.tok_1.{part}"),
             format!("cloudid1.tok_1.AAAA.{part}"),

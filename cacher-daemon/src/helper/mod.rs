@@ -19,7 +19,7 @@ pub use home::{HomeError, make_home};
 pub use sessions::{EndError, end_sessions};
 
 use crate::local::LocalNames;
-use crate::peer::Peer;
+use crate::peer::{Peer, Standing};
 
 /// Verbs at once; the cacher asks for few.
 const AT_ONCE_MAX: usize = 64;
@@ -107,15 +107,7 @@ fn one(mut stream: UnixStream, places: &Places) -> io::Result<()> {
     stream.set_read_timeout(Some(FRAME_TIMEOUT))?;
     stream.set_write_timeout(Some(FRAME_TIMEOUT))?;
     let peer = Peer::of(stream.as_fd())?;
-    let standing = peer.standing();
-    let cacher = LocalNames::read(&places.etc)
-        .users
-        .get(CACHER_USER)
-        .copied();
-    let may = standing.alive
-        && standing.of_this_host
-        && (standing.uid == 0 || cacher == Some(standing.uid));
-    if !may {
+    if !serves(peer.standing(), &places.etc) {
         tracing::warn!(uid = peer.uid, pid = peer.pid, "refused: not the cacher");
         return Ok(());
     }
@@ -124,6 +116,13 @@ fn one(mut stream: UnixStream, places: &Places) -> io::Result<()> {
     let result = carry_out(&verb, places);
     tracing::info!(?verb, ?result, "done");
     stream.write_all(&encode(&result).map_err(io::Error::other)?)
+}
+
+/// Whether this peer is root or the cacher.
+#[must_use]
+pub fn serves(peer: Standing, etc: &Path) -> bool {
+    let cacher = LocalNames::read(etc).users.get(CACHER_USER).copied();
+    peer.alive && peer.of_this_host && (peer.uid == 0 || cacher == Some(peer.uid))
 }
 
 fn read(stream: &mut UnixStream) -> io::Result<Verb> {

@@ -125,14 +125,16 @@ impl DirectoryClient {
         self.fetch(&format!("chunks/{name}"), most).await
     }
 
-    /// Opens the push stream.
+    /// Opens the push stream. Revocations after `fast_after` come first, whatever the directory
+    /// believes that this host has: it may have been put back to an older state.
     ///
     /// # Errors
     /// No answer, or not a stream.
-    pub async fn stream(&self) -> Result<Response, CallError> {
+    pub async fn stream(&self, fast_after: u64) -> Result<Response, CallError> {
         let mut last = CallError::Away("no address".to_owned());
         for base in &self.bases {
-            let call = self.streaming.get(format!("{base}/agent/v1/stream"));
+            let address = format!("{base}/agent/v1/stream?fast_after={fast_after}");
+            let call = self.streaming.get(address);
             match within(self.patience, async { call.send().await.map_err(away) }).await {
                 Ok(response) => return accepted(response).await,
                 Err(error) => last = error,

@@ -23,7 +23,7 @@ pub(super) async fn follow(
     cacher: &Arc<Cacher>,
     client: &DirectoryClient,
 ) -> Result<(), CallError> {
-    let mut response = client.stream().await?;
+    let mut response = client.stream(cacher.fast_lane_sequence().await).await?;
     let kind = response
         .headers()
         .get("content-type")

@@ -160,7 +160,7 @@ async fn serve(
                 Manner::Proper
             }
         };
-        if matches!(manner, Manner::Proper) && path.ends_with("/stream") {
+        if matches!(manner, Manner::Proper) && path.contains("/stream") {
             return stream_events(stream, push).await;
         }
         let (status, answer) = answer(&path, &body, state);

@@ -18,6 +18,7 @@ mod events;
 mod homes;
 mod logins;
 mod names;
+mod sessions;
 mod sockets;
 mod syncing;
 mod table;

@@ -221,8 +221,15 @@ async fn syn_06_the_same_bundle_for_ever_is_served_until_its_age_ends_logins() {
             .clock
             .turn_to(noon() + jiff::SignedDuration::from_hours(hours));
         let _ = scene.round().await;
+        scene.cacher.watch().await;
         assert_eq!(scene.login("user1").await, Outcome::Allowed, "{hours} h");
     }
+    let events = std::fs::read_to_string(scene.host.paths.events().join("000000000001")).unwrap();
+    assert_eq!(
+        events.matches("host.stale").count(),
+        1,
+        "one alarm, not one per look"
+    );
     let status = scene.cacher.health();
     assert!(
         status.last_error.contains("expired"),
