@@ -2,13 +2,13 @@
 //! files themselves are compiled in; their crate would bring the whole daemon.
 #![no_main]
 
-#[allow(dead_code, reason = "of the daemon only its settings are used")]
+#[expect(dead_code, reason = "of the daemon only its settings are used")]
 #[path = "../../cacher-daemon/src/config/mod.rs"]
 mod config;
-#[allow(dead_code, reason = "of the daemon only its settings are used")]
+#[expect(dead_code, reason = "of the daemon only its settings are used")]
 #[path = "../../cacher-daemon/src/disk.rs"]
 mod disk;
-#[allow(dead_code, reason = "of the daemon only its settings are used")]
+#[expect(dead_code, reason = "of the daemon only its settings are used")]
 #[path = "../../cacher-daemon/src/paths.rs"]
 mod paths;
 

@@ -3,7 +3,7 @@
 //! is compiled in; its crate would bring a database.
 #![no_main]
 
-#[allow(dead_code, reason = "comments are cleaned elsewhere, too")]
+#[expect(dead_code, reason = "comments are cleaned elsewhere, too")]
 #[path = "../../directory-server/src/ssh_key.rs"]
 mod ssh_key_file;
 
