@@ -102,11 +102,7 @@ async fn admitted(
     }
     let caller = authenticated(state, headers).await?;
     let Some(access) = access else {
-        return Err(Refused::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "malformed",
-            "This path does not know this method.",
-        ));
+        return Err(Refused::forbidden("Nothing says who may make this call."));
     };
     access::check(access, &caller, method, path)?;
     Ok(Some(caller))

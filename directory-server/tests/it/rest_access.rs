@@ -37,7 +37,7 @@ async fn web_02_only_the_checked_in_calls_answer_strangers() {
     }
     for method in [Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS] {
         let answer = directory.ask("", method, "/users").send().await;
-        assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+        assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
     }
 }
 
