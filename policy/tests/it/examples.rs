@@ -157,7 +157,7 @@ fn a_host_in_quarantine_takes_no_logins() {
 }
 
 #[test]
-fn syn_15_a_mirror_at_its_limit_serves_and_a_nanosecond_older_does_not() {
+fn a_mirror_at_its_limit_serves_and_a_nanosecond_older_does_not() {
     let mut scene = Scene::new(&[ALLOW]);
     scene.host.mirror_age = Some(scene.host.mirror_age_max);
     assert!(scene.ask().allowed);
