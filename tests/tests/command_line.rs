@@ -35,10 +35,18 @@ fn an_administrator_reaches_everything_by_its_verb() {
     cloudid.ok("user add carol --name Carol --email carol@example.org");
     cloudid.ok("user activate carol");
     cloudid.ok("user edit carol --description staff --shell /bin/sh --expires +90d");
-    assert!(cloudid.ok("user show carol -o json").contains("\"description\": \"staff\""));
+    assert!(
+        cloudid
+            .ok("user show carol -o json")
+            .contains("\"description\": \"staff\"")
+    );
     cloudid.ok("user edit carol --expires none --shell none");
     cloudid.ok("user suspend carol --reason holidays");
-    assert!(cloudid.ok("user list --state suspended").starts_with("carol\t"));
+    assert!(
+        cloudid
+            .ok("user list --state suspended")
+            .starts_with("carol\t")
+    );
     cloudid.ok("user unlock carol");
     cloudid.ok("user activate carol");
 
@@ -53,7 +61,11 @@ fn an_administrator_reaches_everything_by_its_verb() {
 
     cloudid.ok("project add shop --description Shop");
     cloudid.ok("project edit shop --trust-host-tags true");
-    assert!(cloudid.ok("project show shop").contains("trust host tags  yes"));
+    assert!(
+        cloudid
+            .ok("project show shop")
+            .contains("trust host tags  yes")
+    );
     cloudid.ok("project rm shop --yes");
 
     cloudid.ok("rule access add ops-everywhere --group ops --on env=dev --until +8h");
@@ -63,7 +75,11 @@ fn an_administrator_reaches_everything_by_its_verb() {
 
     cloudid.ok("user offboard carol --yes --reason left");
     cloudid.ok("user rm carol --yes");
-    assert!(cloudid.ok("events search --type user.suspended").contains("carol"));
+    assert!(
+        cloudid
+            .ok("events search --type user.suspended")
+            .contains("carol")
+    );
     assert!(cloudid.ok("events tail -n 5").lines().count() == 5);
     assert!(cloudid.ok("events verify").contains("intact"));
 }
@@ -85,27 +101,45 @@ fn keys_tokens_tags_and_explanations_of_an_enrolled_host() {
 
     let host = lab.host("web-1");
     directory.enrol(&host, &["env=dev"]);
-    assert!(cloudid.ok("host list -l env=dev").starts_with("web-1\tactive"));
+    assert!(
+        cloudid
+            .ok("host list -l env=dev")
+            .starts_with("web-1\tactive")
+    );
     assert!(cloudid.ok("host users web-1").starts_with("alice\t"));
     assert!(cloudid.ok("explain alice web-1").starts_with("allow"));
     assert!(host.ok("cloudid explain alice").starts_with("allow"));
-    assert!(host.ok("cloudid host-status -o json").contains("\"people\": 1"));
+    assert!(
+        host.ok("cloudid host-status -o json")
+            .contains("\"people\": 1")
+    );
     host.ok("cloudid sync");
-    assert!(host.ok("cloudid config list directory").contains("10-directory.toml:"));
+    assert!(
+        host.ok("cloudid config list directory")
+            .contains("10-directory.toml:")
+    );
 
     cloudid.ok("host tag web-1 rack=7 --yes");
     assert!(cloudid.ok("tag list").contains("rack=7\t1"));
     cloudid.ok("host untag -l rack=7 rack=7 --yes");
     assert!(!cloudid.ok("host show web-1").contains("rack=7"));
     cloudid.ok("host quarantine web-1 --yes");
-    assert!(cloudid.ok("explain alice web-1").contains("host_quarantined"));
+    assert!(
+        cloudid
+            .ok("explain alice web-1")
+            .contains("host_quarantined")
+    );
     cloudid.ok("host unquarantine web-1 --yes");
 
     let token = cloudid.ok("token list -o id");
     let token = token.lines().next().unwrap_or_default();
     cloudid.ok(&format!("token rm {token}"));
     cloudid.ok("host retire web-1 --yes");
-    assert!(cloudid.ok("host list --state retired").starts_with("web-1\t"));
+    assert!(
+        cloudid
+            .ok("host list --state retired")
+            .starts_with("web-1\t")
+    );
 }
 
 #[test]
@@ -125,5 +159,8 @@ fn exit_codes_mean_what_they_promise() {
     cloudid.ok("logout");
     cloudid.exits("user list", 3);
     directory.kill();
-    cloudid.exits("login --url https://10.77.0.200:8443 --username a --password-file /etc/hostname", 9);
+    cloudid.exits(
+        "login --url https://10.77.0.200:8443 --username a --password-file /etc/hostname",
+        9,
+    );
 }

@@ -5,11 +5,9 @@ use system_tests::{Directory, Host, Lab, Outcome};
 
 /// Everything enrolment may touch, with owner, mode and content.
 fn fingerprint(host: &Host) -> String {
-    host.ok(
-        "find /etc /var/lib/pam -type f ! -path '/etc/cloudid/*' \
+    host.ok("find /etc /var/lib/pam -type f ! -path '/etc/cloudid/*' \
          -printf '%p %u:%g %m ' -exec sha256sum {} \\; | sort; \
-         find /etc/cloudid /var/lib/cloudid | sort",
-    )
+         find /etc/cloudid /var/lib/cloudid | sort")
 }
 
 struct Scene {
@@ -38,18 +36,25 @@ impl Scene {
 
     /// Enrols by a fresh token and under a fresh name.
     fn enrol(&self, name: &str) -> Outcome {
+        self.enrol_with(name, "--yes")
+    }
+
+    fn enrol_with(&self, name: &str, options: &str) -> Outcome {
         let token = self.directory.new_token(name, &["env=dev"]);
         self.host.write("/root/token", &token);
         let url = self.directory.url();
         self.host.run(&format!(
-            "cloudid enroll {url} --token-file /root/token --name {name} --yes"
+            "cloudid enroll {url} --token-file /root/token --name {name} {options}"
         ))
     }
 
     #[track_caller]
     fn is_as_before(&self, what: &str) {
         let now = fingerprint(&self.host);
-        let differing: Vec<&str> = now.lines().filter(|line| !self.before.contains(line)).collect();
+        let differing: Vec<&str> = now
+            .lines()
+            .filter(|line| !self.before.contains(line))
+            .collect();
         assert_eq!(differing, Vec::<&str>::new(), "{what}");
         assert_eq!(now, self.before, "{what}");
     }
@@ -62,9 +67,13 @@ fn pkg_02_an_enrolment_that_fails_late_is_taken_back_byte_for_byte() {
     let nss = "/lib/x86_64-linux-gnu/libnss_cloudid.so.2";
     let include = "/etc/ssh/sshd_config";
     let breakages = [
-        ("no lookups", format!("mv {nss} {nss}.away"), format!("mv {nss}.away {nss}")),
         (
-            "pam-auth-update fails",
+            "directory users cannot be looked up",
+            format!("mv {nss} {nss}.away"),
+            format!("mv {nss}.away {nss}"),
+        ),
+        (
+            "pam-auth-update could not enable the profiles",
             "dpkg-divert --quiet --rename --add /usr/sbin/pam-auth-update && \
              printf '#!/bin/sh\\nexit 1\\n' > /usr/sbin/pam-auth-update && \
              chmod 755 /usr/sbin/pam-auth-update"
@@ -74,7 +83,7 @@ fn pkg_02_an_enrolment_that_fails_late_is_taken_back_byte_for_byte() {
                 .to_owned(),
         ),
         (
-            "sshd does not read drop-ins",
+            "sshd does not apply the drop-in to alice",
             format!("cp -p {include} /root/sshd && sed -i '/^Include/d' {include}"),
             format!("cp -p /root/sshd {include}"),
         ),
@@ -83,7 +92,9 @@ fn pkg_02_an_enrolment_that_fails_late_is_taken_back_byte_for_byte() {
         host.ok(break_it);
         let failed = scene.enrol(&format!("web-{number}"));
         assert_eq!(failed.code, 1, "{what}: {failed:?}");
-        assert!(failed.stderr.contains("Everything is as it was"), "{what}: {failed:?}");
+        for told in [what, &"Everything is as it was"] {
+            assert!(failed.stderr.contains(told), "{told}: {failed:?}");
+        }
         host.ok(mend);
         scene.is_as_before(what);
     }
@@ -93,7 +104,7 @@ fn pkg_02_an_enrolment_that_fails_late_is_taken_back_byte_for_byte() {
 }
 
 #[test]
-fn pkg_05_an_enrolment_killed_half_way_is_taken_back_by_the_next_one() {
+fn an_enrolment_killed_half_way_is_taken_back_by_the_next_one() {
     let scene = Scene::new();
     let host = &scene.host;
     host.ok(
@@ -103,10 +114,8 @@ fn pkg_05_an_enrolment_killed_half_way_is_taken_back_by_the_next_one() {
     );
     assert!(!scene.enrol("web-1").succeeded());
     assert!(host.read("/etc/nsswitch.conf").contains("cloudid"));
-    host.ok(
-        "rm /usr/sbin/pam-auth-update && \
-         dpkg-divert --quiet --rename --remove /usr/sbin/pam-auth-update",
-    );
+    host.ok("rm /usr/sbin/pam-auth-update && \
+         dpkg-divert --quiet --rename --remove /usr/sbin/pam-auth-update");
 
     let second = scene.enrol("web-2");
     assert!(second.succeeded(), "{second:?}");
@@ -125,7 +134,10 @@ fn pkg_06_what_an_administrator_edits_meanwhile_is_kept() {
     host.ok("sed -i 's/^shadow:.*/shadow: files # edited/' /etc/nsswitch.conf");
     host.ok("cloudid unenroll --yes");
     let left = host.read("/etc/nsswitch.conf");
-    assert!(left.contains("shadow: files # edited") && left.contains("# ours"), "{left}");
+    assert!(
+        left.contains("shadow: files # edited") && left.contains("# ours"),
+        "{left}"
+    );
     assert!(!left.contains("cloudid"), "{left}");
 }
 
@@ -134,21 +146,15 @@ fn pkg_06_local_accounts_with_ids_of_the_directory_are_told_and_kept() {
     let scene = Scene::new();
     let host = &scene.host;
     host.ok("useradd --uid 70000 --no-create-home old");
-    let refused = scene.enrol_without_yes("web-1");
+    let refused = scene.enrol_with("web-1", "");
     assert_eq!(refused.code, 4, "{refused:?}");
-    assert!(refused.stderr.contains("user old has id 70000"), "{refused:?}");
+    assert!(
+        refused.stderr.contains("user old has id 70000"),
+        "{refused:?}"
+    );
     let enrolled = scene.enrol("web-2");
     assert!(enrolled.succeeded(), "{enrolled:?}");
     assert!(host.ok("id -un 70000").contains("old"));
-}
-
-impl Scene {
-    fn enrol_without_yes(&self, name: &str) -> Outcome {
-        let token = self.directory.new_token(name, &["env=dev"]);
-        self.host.write("/root/token", &token);
-        let url = self.directory.url();
-        self.host.run(&format!("cloudid enroll {url} --token-file /root/token --name {name}"))
-    }
 }
 
 #[test]
@@ -169,9 +175,18 @@ fn pkg_09_the_token_is_seen_by_nobody_else() {
          touch /root/done; wait; exit $code"
     ));
     assert!(enrolled.succeeded(), "{enrolled:?}");
-    let secret = token.trim().split('.').nth(2).unwrap_or_default().to_owned();
+    let secret = token
+        .trim()
+        .split('.')
+        .nth(2)
+        .unwrap_or_default()
+        .to_owned();
     assert!(secret.len() > 20);
-    assert!(!host.run(&format!("grep -a -q -e '{secret}' /root/seen")).succeeded());
+    assert!(
+        !host
+            .run(&format!("grep -a -q -e '{secret}' /root/seen"))
+            .succeeded()
+    );
     assert!(host.run("grep -a -q cloudid-cacher /root/seen").succeeded());
     let left = host.run(&format!("grep -r -l -e '{secret}' /etc /var /run /tmp"));
     assert_eq!(left.stdout, "");
