@@ -74,7 +74,7 @@ fn a_deny_rule_always_wins() {
 
 #[test]
 fn removing_a_rule_that_is_no_deny_never_adds_a_right() {
-    for seed in 0..20_000 {
+    for seed in 0..10_000 {
         let world = World::random(seed);
         let before = ask(&world).allowed;
         for place in 0..world.rules.len() {
@@ -93,7 +93,7 @@ fn removing_a_rule_that_is_no_deny_never_adds_a_right() {
 #[test]
 fn adding_an_allow_rule_never_removes_a_right() {
     let mut kept = 0;
-    for seed in 0..20_000 {
+    for seed in 0..10_000 {
         let mut world = World::random(seed);
         if ask(&world).allowed {
             let mut allow = PlainRule::random(&mut Dice(seed ^ 0xabcd), 99, world.now);
@@ -103,12 +103,12 @@ fn adding_an_allow_rule_never_removes_a_right() {
             kept += 1;
         }
     }
-    assert!(kept > 1000, "{kept}");
+    assert!(kept > 500, "{kept}");
 }
 
 #[test]
 fn syn_18_a_rule_that_becomes_unreadable_never_adds_a_right() {
-    for seed in 0..20_000 {
+    for seed in 0..10_000 {
         let world = World::random(seed);
         let (rules, unreadable) = split(&world.rules);
         let (person, host) = (world.person(), world.host());
@@ -136,7 +136,7 @@ fn syn_18_a_rule_that_becomes_unreadable_never_adds_a_right() {
 #[test]
 fn an_answer_holds_until_the_moment_it_names() {
     let mut with_end = 0;
-    for seed in 0..40_000 {
+    for seed in 0..20_000 {
         let world = World::random(seed);
         let decision = ask(&world);
         let fortnight = 14 * 86_400;
