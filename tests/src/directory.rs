@@ -7,6 +7,7 @@ use crate::host::Host;
 use crate::lab::Lab;
 use crate::network::Cable;
 use crate::programs::built;
+use crate::services::Service;
 use crate::wait::eventually;
 use std::cell::RefCell;
 use std::fs;
@@ -240,7 +241,7 @@ impl Directory {
     /// A group, and a rule that lets it log in to the hosts a selector names.
     #[track_caller]
     pub fn add_group_with_access(&self, group: &str, hosts: &str) {
-        self.ok(&["group", "add", group]);
+        self.ok(&["group", "add", group, "--unix"]);
         let rule = format!("{group}-logs-in");
         self.ok(&[
             "rule", "access", "add", &rule, "--group", group, "--on", hosts,
@@ -253,6 +254,7 @@ impl Directory {
         host.install();
         host.write("/root/token", &self.new_token(host.name(), tags));
         host.ok("chmod 600 /root/token");
+        let before = listening(host);
         let enrolled = host.run(&format!(
             "cloudid enroll {} --token-file /root/token --yes",
             self.url()
@@ -260,6 +262,14 @@ impl Directory {
         if !enrolled.succeeded() {
             fail(&format!(
                 "{} could not be enrolled: {enrolled:?}\n{}",
+                host.name(),
+                host.logs()
+            ));
+        }
+        // sshd was told to reload and is deaf until it says that it listens again
+        if !eventually(ARRIVAL_LIMIT, || listening(host) > before) {
+            fail(&format!(
+                "{}: sshd did not reload\n{}",
                 host.name(),
                 host.logs()
             ));
@@ -331,6 +341,11 @@ impl Door {
         rustix::thread::move_into_link_name_space(namespace.as_fd(), Some(kind))
             .or_fail("enter a network of the lab");
     }
+}
+
+/// How often sshd has said that it listens.
+fn listening(host: &Host) -> usize {
+    host.log(Service::Sshd).matches("Server listening").count()
 }
 
 impl Drop for Directory {

@@ -80,13 +80,16 @@ impl Host {
     #[track_caller]
     pub fn switch_on(&self) {
         self.switch_on_without_waiting();
-        let answering = || self.run("ss -Htln 'sport = :22'").stdout.contains(":22");
-        if !eventually(BOOT_LIMIT, answering) {
-            fail(&format!(
-                "{}: sshd does not answer\n{}",
-                self.name(),
-                self.log(Service::Sshd)
-            ));
+        self.wait_for_sshd();
+    }
+
+    /// Waits until sshd listens.
+    #[track_caller]
+    pub(crate) fn wait_for_sshd(&self) {
+        let listens = || self.run("ss -Htln 'sport = :22'").stdout.contains(":22");
+        if !eventually(BOOT_LIMIT, listens) {
+            let log = self.log(Service::Sshd);
+            fail(&format!("{}: sshd does not answer\n{log}", self.name()));
         }
     }
 

@@ -109,9 +109,7 @@ fn alice_changes_her_password_with_passwd() {
     let mut passwd = site.alice().terminal_running("passwd");
     passwd.expect("(?i)current.*password: ").answer(PASSWORD);
     passwd.expect("(?i)new.*password: ").answer(CHANGED);
-    passwd
-        .expect("(?i)(again|repeat|retype).*: ")
-        .answer(CHANGED);
+    passwd.expect("(?i)once more: ").answer(CHANGED);
     let said = passwd.finish();
     assert!(said.succeeded(), "{said:?}");
     let arrived = || {
