@@ -14,6 +14,7 @@ use signed_bundle::PersonRecord;
 
 use crate::cacher::Cacher;
 use crate::events::Event;
+use crate::mirror::LEAVING_GRACE_MS;
 
 /// How often processes are compared with rights.
 pub(crate) const SWEEP_EVERY: Duration = Duration::from_secs(15);
@@ -83,7 +84,9 @@ impl Cacher {
             .await
             .unwrap_or_default();
         let mut left = Vec::new();
-        for one in leaving.into_iter().filter(|one| one.due_ms <= now_ms) {
+        // A grace that began while the clock was ahead is over, too.
+        let is_due = |due_ms: i64| due_ms <= now_ms || due_ms > now_ms + LEAVING_GRACE_MS;
+        for one in leaving.into_iter().filter(|one| is_due(one.due_ms)) {
             // Somebody else may own the number only if the directory broke its word; then spare it.
             let taken_over = self.tables().person_with_uid(one.uid).is_some();
             let whose = Whose {

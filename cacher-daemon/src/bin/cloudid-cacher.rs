@@ -54,6 +54,13 @@ enum Work {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let paths = Paths::installed();
+    // Names must be there at boot whatever is wrong with the settings.
+    if matches!(arguments.work, Some(Work::PublishMap)) {
+        return match publish::publish_kept(&HostDisk, &paths) {
+            Ok(_) => ExitCode::SUCCESS,
+            Err(error) => failed(&error.to_string()),
+        };
+    }
     if rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
         .is_err()
@@ -71,10 +78,6 @@ fn main() -> ExitCode {
         return printed(&config.to_string());
     }
     match arguments.work {
-        Some(Work::PublishMap) => match publish::publish_kept(&HostDisk, &paths) {
-            Ok(_) => ExitCode::SUCCESS,
-            Err(error) => failed(&error.to_string()),
-        },
         Some(Work::Enroll {
             directory,
             token_file,
@@ -89,7 +92,7 @@ fn main() -> ExitCode {
             };
             enrolled(&paths, &wanted)
         }
-        None => daemon(&paths, config),
+        Some(Work::PublishMap) | None => daemon(&paths, config),
     }
 }
 

@@ -87,10 +87,16 @@ impl Tries {
         let now_ms = now.as_millisecond();
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let mut count = counts.get(&key).copied().unwrap_or_default();
+        let lock_ms = i64::try_from(strictness.lock.as_millis()).unwrap_or(i64::MAX);
+        let latest = now_ms.saturating_add(lock_ms);
+        if count.locked_until_ms > latest {
+            // Made while the clock was ahead: nobody stays locked for years because of that.
+            count.locked_until_ms = latest;
+            self.keep(disk, &mut counts, &key, count)?;
+        }
         if count.locked_until_ms > now_ms {
             return Ok(Permit::Locked);
         }
-        let lock_ms = i64::try_from(strictness.lock.as_millis()).unwrap_or(i64::MAX);
         // Served its lock, or was quiet for as long as one lasts: begins anew.
         if count.locked_until_ms > 0 || now_ms.saturating_sub(count.last_ms) > lock_ms {
             count = Count::default();
@@ -99,13 +105,24 @@ impl Tries {
         count.last_ms = now_ms;
         if count.wrong >= strictness.tries {
             // The last try allowed: compared once more, and locked unless it is right.
-            count.locked_until_ms = now_ms.saturating_add(lock_ms);
+            count.locked_until_ms = latest;
         }
-        let body = serde_json::to_vec(&count)?;
-        disk.replace(&self.folder.join(&key), &body, 0o600)?;
-        counts.insert(key, count);
+        self.keep(disk, &mut counts, &key, count)?;
         self.make_room(disk, &mut counts);
         Ok(Permit::Counted)
+    }
+
+    fn keep(
+        &self,
+        disk: &dyn Disk,
+        counts: &mut HashMap<String, Count>,
+        key: &str,
+        count: Count,
+    ) -> io::Result<()> {
+        let body = serde_json::to_vec(&count)?;
+        disk.replace(&self.folder.join(key), &body, 0o600)?;
+        counts.insert(key.to_owned(), count);
+        Ok(())
     }
 
     /// The password was right: the count begins anew.
@@ -176,6 +193,19 @@ mod tests {
         assert_eq!(begin(3), Permit::Locked);
         assert_eq!(tries.locked_until("alice", at(3)), Some(at(902)));
         assert_eq!(begin(903), Permit::Counted);
+    }
+
+    #[test]
+    fn syn_20_a_lock_made_while_the_clock_was_ahead_ends_in_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let tries = Tries::open(folder.path().join("tries")).unwrap();
+        let begin = |second| tries.begin(&HostDisk, "alice", STRICT, at(second)).unwrap();
+        let years_ahead = 80 * 365 * 86_400;
+        for _ in 0..3 {
+            begin(years_ahead);
+        }
+        assert_eq!(begin(10), Permit::Locked);
+        assert_eq!(begin(911), Permit::Counted);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::Keys;
 use crate::disk::{Disk, HostDisk, make_folder};
 use crate::identity::Identity;
 use crate::local::LocalNames;
+use crate::mirror::marks::second_copy;
 use crate::paths::Paths;
 
 const DAEMON_USER: &str = "cloudid";
@@ -61,7 +62,14 @@ pub(super) fn everything(
 /// A host that is enrolled anew is another host: what its former identity had mirrored is of no use
 /// and could not be read.
 fn forget_former_bundle(paths: &Paths) -> io::Result<()> {
-    for path in [paths.bundle(), paths.identity(), paths.marks()] {
+    let former = [
+        paths.bundle(),
+        paths.identity(),
+        paths.kept_map(),
+        paths.marks(),
+        second_copy(&paths.marks()),
+    ];
+    for path in former {
         let removed = if path.is_dir() {
             std::fs::remove_dir_all(&path)
         } else {

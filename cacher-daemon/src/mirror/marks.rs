@@ -58,7 +58,7 @@ impl Marks {
     /// Reads the newer sound copy; with none, begins anew.
     #[must_use]
     pub fn load(path: &Path) -> Self {
-        [path.to_owned(), second(path)]
+        [path.to_owned(), second_copy(path)]
             .iter()
             .filter_map(|copy| read(copy))
             .max_by_key(|marks| marks.generation)
@@ -75,7 +75,7 @@ impl Marks {
         let checksum: [u8; CHECKSUM_BYTES] = Sha256::digest(&body).into();
         let bytes = [checksum.as_slice(), &body].concat();
         disk.replace(path, &bytes, 0o600)?;
-        disk.replace(&second(path), &bytes, 0o600)
+        disk.replace(&second_copy(path), &bytes, 0o600)
     }
 
     /// Whom the fast lane, or a bundle held back, has suspended beyond what a bundle with this
@@ -91,7 +91,9 @@ impl Marks {
     }
 }
 
-fn second(path: &Path) -> PathBuf {
+/// The place of the second copy.
+#[must_use]
+pub fn second_copy(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".copy");
     PathBuf::from(name)

@@ -64,8 +64,12 @@ pub async fn round(
                 .detail("version", cacher.tables().version)
                 .detail("ms", u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
             cacher.record(event).await;
-            cacher.end_sessions_due().await;
+            // What is in force is said at once; processes that do not end must not delay it.
             acknowledge(cacher, client, None).await;
+            cacher.end_sessions_due().await;
+            if cacher.acknowledgement_due() {
+                acknowledge(cacher, client, None).await;
+            }
             Ok(true)
         }
         Err(error) => {

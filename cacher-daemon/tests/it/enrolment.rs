@@ -96,3 +96,24 @@ async fn a_directory_that_hands_out_another_ca_is_refused_and_nothing_is_written
     assert!(attempt(&directory, fingerprint, &paths).await.is_err());
     assert!(!paths.identity().exists() && !paths.host_key().exists());
 }
+
+#[tokio::test]
+async fn a_host_enrolled_anew_keeps_nothing_of_its_former_self() {
+    let directory = FakeDirectory::start().await;
+    let organisation = Organisation::new();
+    let host = TestHost::new(&organisation);
+    let cacher = host.cacher();
+    give(&cacher, &organisation.bundle(1, &slice(vec![person(1)])))
+        .await
+        .unwrap();
+    revoke(&cacher, organisation.suspension(99, "usr_1"))
+        .await
+        .unwrap();
+    drop(cacher);
+    directory.change(|state| state.enroll = answer(&directory));
+    let fingerprint = Sha256::digest(&directory.ca_der).into();
+    attempt(&directory, fingerprint, &host.paths).await.unwrap();
+    assert!(!host.paths.kept_map().exists() && !host.paths.bundle().exists());
+    let marks = cacher_daemon::mirror::marks::Marks::load(&host.paths.marks());
+    assert_eq!(marks, cacher_daemon::mirror::marks::Marks::default());
+}

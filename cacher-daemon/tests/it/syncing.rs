@@ -301,6 +301,53 @@ async fn syn_16_logins_are_quick_while_the_directory_is_a_black_hole() {
     assert!(round.is_err());
 }
 
+#[tokio::test]
+async fn syn_23_a_host_put_back_by_a_day_fetches_forward_and_its_revocations_return() {
+    let scene = scene().await;
+    let saved = scene.host.paths.state.with_extension("saved");
+    let copy = |from: &std::path::Path, to: &std::path::Path| {
+        let copied = std::process::Command::new("/bin/cp")
+            .arg("-a")
+            .arg(from)
+            .arg(to)
+            .status();
+        assert!(copied.unwrap().success());
+    };
+    copy(&scene.host.paths.state, &saved);
+    scene.offer(2, &[1, 2]);
+    scene.round().await.unwrap();
+    let message = scene.organisation.suspension(9, "usr_1");
+    revoke(&scene.cacher, message.clone()).await.unwrap();
+    drop(scene.cacher);
+    std::fs::remove_dir_all(&scene.host.paths.state).unwrap();
+    copy(&saved, &scene.host.paths.state);
+    let (cacher, wishes) = scene.host.started(Arc::new(HostDisk));
+    let running = daemon::start(&cacher, &scene.host.paths, wishes)
+        .await
+        .unwrap();
+    until(|| cacher.tables().version == 2 && scene.directory.push.receiver_count() > 0).await;
+    let asked = scene.directory.change(|state| state.requests.clone());
+    // It says itself what it has; what it once acknowledged does not count.
+    assert!(
+        asked
+            .iter()
+            .any(|path| path.ends_with("/stream?fast_after=0")),
+        "{asked:?}"
+    );
+    let data = BASE64_STANDARD.encode(message);
+    scene
+        .directory
+        .push
+        .send(format!("event: fast\ndata: {data}\n\n"))
+        .unwrap();
+    let suspended = || {
+        let tables = cacher.tables();
+        tables.person("user1").unwrap().state == policy::UserState::Suspended
+    };
+    until(suspended).await;
+    drop(running);
+}
+
 /// Waits for something that another task brings about.
 async fn until(condition: impl Fn() -> bool) {
     let deadline = timeout(Duration::from_secs(20), async {
