@@ -24,3 +24,4 @@ pub mod ssh_key;
 pub mod state;
 pub mod store;
 pub mod tls;
+pub mod upkeep;

@@ -13,7 +13,7 @@ use crate::keys::SigningKeys;
 use crate::publish::{Publisher, Wakes};
 use crate::state::AppState;
 use crate::tls::{self, Authority};
-use crate::{http, store};
+use crate::{http, store, upkeep};
 
 pub(super) async fn run(outside: Outside, config: Config) -> Result<(), CommandError> {
     start_log();
@@ -46,6 +46,7 @@ pub(super) async fn run(outside: Outside, config: Config) -> Result<(), CommandE
     let (signing, wakes) = (Arc::new(signing), Wakes::default());
     let publisher = Publisher::new(state.clone(), Arc::clone(&signing), wakes.clone()).await?;
     publisher.start();
+    upkeep::start(state.clone());
     let hosts = agent::router(HostChannel::new(state.clone(), signing, wakes));
     let (stop, stopping) = watch::channel(false);
     tokio::spawn(async move {

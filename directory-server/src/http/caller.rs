@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::Refused;
+use super::json::BodyLimit;
 use crate::access::{self, Access};
 use crate::clock::{NoRandomness, Random};
 use crate::state::AppState;
@@ -20,6 +21,8 @@ pub const SESSION_PREFIX: &str = "cls_";
 /// Begins the tokens of programs.
 pub const TOKEN_PREFIX: &str = "clt_";
 
+/// What strangers may make the server keep in memory.
+const STRANGERS_BODY_BYTES_MAX: usize = 64 * 1024;
 const TOKEN_LENGTH_MAX: usize = 128;
 /// Writing the time of use at every request would make every read a write.
 const USE_NOTED_EVERY_MS: i64 = 60_000;
@@ -85,7 +88,12 @@ pub(super) async fn layer(
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
-        Ok(None) => next.run(request).await,
+        Ok(None) => {
+            request
+                .extensions_mut()
+                .insert(BodyLimit(STRANGERS_BODY_BYTES_MAX));
+            next.run(request).await
+        }
         Err(refused) => refused.into_response(),
     }
 }

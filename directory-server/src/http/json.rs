@@ -44,15 +44,23 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalB
     }
 }
 
+/// A lower limit for the body of this request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BodyLimit(pub(super) usize);
+
 /// The bytes of a body, refused beyond the limit.
 pub(super) async fn bytes(request: Request) -> Result<axum::body::Bytes, Refused> {
-    axum::body::to_bytes(request.into_body(), BODY_BYTES_MAX)
+    let limit = request
+        .extensions()
+        .get::<BodyLimit>()
+        .map_or(BODY_BYTES_MAX, |limit| limit.0);
+    axum::body::to_bytes(request.into_body(), limit)
         .await
         .map_err(|_| {
             Refused::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "too_large",
-                "The body is larger than 1 MiB, or was cut off.",
+                format!("The body is larger than {limit} bytes, or was cut off."),
             )
         })
 }

@@ -1,6 +1,7 @@
 //! A consistent copy of a database that may be in use.
 
 use std::fs::OpenOptions;
+use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -37,8 +38,11 @@ pub(super) fn make_private(path: &Path) -> Result<(), OpenError> {
         .mode(0o600)
         .open(path)
         .map(drop)
-        .map_err(|error| match error.kind() {
-            std::io::ErrorKind::AlreadyExists => OpenError::Exists(path.to_owned()),
-            _ => OpenError::Sqlx(path.to_owned(), error.into()),
+        .map_err(|error| {
+            if error.kind() == ErrorKind::AlreadyExists {
+                OpenError::Exists(path.to_owned())
+            } else {
+                OpenError::Sqlx(path.to_owned(), error.into())
+            }
         })
 }

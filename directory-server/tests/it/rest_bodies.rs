@@ -1,6 +1,7 @@
 //! What is refused before it is understood: WEB-14, and the rules of spec 02.
 
 use axum::http::{Method, StatusCode};
+use directory_server::upkeep;
 use serde_json::json;
 
 use crate::people_world::*;
@@ -60,6 +61,31 @@ async fn web_14_a_body_beyond_a_mebibyte_is_refused() {
         .send()
         .await;
     assert_eq!((answer.status.as_u16(), answer.code()), (413, "too_large"));
+}
+
+#[tokio::test]
+async fn web_15_strangers_send_at_most_64_kibibytes() {
+    let directory = Directory::empty().await;
+    let password = "x".repeat(64 * 1024);
+    let body = json!({"username": "alice", "password": password});
+    let answer = directory.post("", "/auth/login", body).await;
+    assert_eq!((answer.status.as_u16(), answer.code()), (413, "too_large"));
+    assert_eq!(directory.count("SELECT seq FROM events_head").await, 0);
+}
+
+#[tokio::test]
+async fn an_ephemeral_host_retires_when_it_is_gone() {
+    let (directory, _) = Directory::with_owner().await;
+    directory.host("ci-1", "env=ci").await;
+    directory.host("web-1", "env=prod").await;
+    let ephemeral = "UPDATE hosts SET ephemeral = 1, gone_after_s = 1800 WHERE hostname = 'ci-1'";
+    directory.sql(ephemeral, &[]).await;
+    directory.pass_ms(30 * 60_000);
+    assert_eq!(upkeep::retire_gone_hosts(&directory.app).await.unwrap(), 0);
+    directory.pass_ms(1);
+    assert_eq!(upkeep::retire_gone_hosts(&directory.app).await.unwrap(), 1);
+    let left = "SELECT COUNT(*) FROM hosts WHERE state = 'active' AND hostname = 'web-1'";
+    assert_eq!(directory.count(left).await, 1);
 }
 
 #[tokio::test]

@@ -1,0 +1,72 @@
+//! What time alone brings about: ephemeral hosts that are gone retire.
+
+use std::time::Duration;
+
+use directory_api::rest::EventObject;
+
+use crate::act::Act;
+use crate::audit::{Draft, Severity};
+use crate::http::{Origin, Refused};
+use crate::state::AppState;
+
+const EVERY: Duration = Duration::from_secs(60);
+
+/// Looks after it for ever.
+pub fn start(state: AppState) {
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(EVERY).await;
+            if let Err(refused) = retire_gone_hosts(&state).await {
+                tracing::error!(
+                    why = refused.detail(),
+                    "hosts that are gone were not retired"
+                );
+            }
+        }
+    });
+}
+
+/// Retires every ephemeral host that was not seen for as long as its token said. Returns how many.
+///
+/// # Errors
+/// The database fails.
+pub async fn retire_gone_hosts(state: &AppState) -> Result<usize, Refused> {
+    let origin = Origin {
+        actor: EventObject {
+            kind: "system".to_owned(),
+            ..EventObject::default()
+        },
+        source: None,
+        request_id: String::new(),
+        now: state.clock.now(),
+        dry_run: false,
+        idempotency: None,
+    };
+    let mut act = Act::begin(state, &origin).await?;
+    let gone: Vec<(String, String)> = sqlx::query_as(
+        "SELECT id, hostname FROM hosts WHERE ephemeral = 1 AND state <> 'retired'
+           AND COALESCE(last_seen, created_at) + gone_after_s * 1000 < $1",
+    )
+    .bind(act.now_ms())
+    .fetch_all(act.database())
+    .await?;
+    for (id, hostname) in &gone {
+        let now = act.now_ms();
+        sqlx::query(
+            "UPDATE hosts SET state = 'retired', updated_at = $2, version = version + 1
+             WHERE id = $1",
+        )
+        .bind(id)
+        .bind(now)
+        .execute(act.database())
+        .await?;
+        let draft = Draft::new("host.retired").target("host", id, hostname);
+        let draft = draft.host(id, hostname).detail("reason", "gone");
+        act.record(draft.severity(Severity::Notice)).await?;
+        act.touch_host(id);
+    }
+    if !gone.is_empty() {
+        act.finish_empty().await?;
+    }
+    Ok(gone.len())
+}
