@@ -8,6 +8,8 @@ pub fn begin(level: &str, json: bool) {
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // A log line that cannot be written, on a full disk say, must not end what it was about.
+        .log_internal_errors(false)
         .with_ansi(false);
     // A second start in one process (a test) keeps the first.
     let _ = if json {

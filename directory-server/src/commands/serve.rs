@@ -76,6 +76,8 @@ async fn told_to_stop() {
 
 fn start_log() {
     let _ = tracing_subscriber::fmt()
+        // A log line that cannot be written, on a full disk say, must not end what it was about.
+        .log_internal_errors(false)
         .with_max_level(tracing::Level::INFO)
         .with_ansi(false)
         .with_writer(std::io::stderr)
