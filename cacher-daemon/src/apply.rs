@@ -184,19 +184,19 @@ fn map_groups(
     groups: &[GroupRecord],
     everybody: Option<(GroupName, Gid)>,
 ) -> Vec<MapGroup> {
-    let members = |id: &str| {
-        people
-            .iter()
-            .filter(|person| person.groups.contains(id))
-            .map(|person| person.username.clone())
-            .collect()
-    };
+    let mut members: BTreeMap<&str, Vec<UserName>> = BTreeMap::new();
+    for person in people {
+        for id in &person.groups {
+            let of_group = members.entry(id).or_default();
+            of_group.push(person.username.clone());
+        }
+    }
     let mut all: Vec<MapGroup> = groups
         .iter()
         .map(|group| MapGroup {
             name: group.name.clone(),
             gid: group.gid,
-            members: members(&group.id),
+            members: members.remove(group.id.as_str()).unwrap_or_default(),
         })
         .collect();
     let gids: BTreeSet<Gid> = all.iter().map(|group| group.gid).collect();
@@ -227,11 +227,10 @@ fn map_groups(
 fn add_strangers(map: &mut MapContent, inputs: &Inputs<'_>) {
     let shell = LoginShell::parse(NO_LOGIN_SHELL);
     let Ok(shell) = shell else { return };
+    let names: BTreeSet<UserName> = map.users.iter().map(|user| user.name.clone()).collect();
+    let uids: BTreeSet<Uid> = map.users.iter().map(|user| user.uid).collect();
     for (name, uid) in inputs.strangers {
-        let known = map
-            .users
-            .iter()
-            .any(|user| user.name == *name || user.uid == *uid);
+        let known = names.contains(name) || uids.contains(uid);
         let local =
             inputs.local.users.contains_key(name.as_str()) || inputs.local.has_uid(uid.get());
         if known || local {

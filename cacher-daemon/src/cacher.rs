@@ -64,7 +64,8 @@ pub struct Cacher {
     pub(crate) tries: Arc<Tries>,
     /// Open sessions of directory users.
     pub sessions: Sessions,
-    pub(crate) owners: Owners,
+    /// Owners of ids without rights here.
+    pub owners: Owners,
     pub(crate) helper: Helper,
     pub(crate) health: HealthCell,
     pub(crate) verifying: Semaphore,

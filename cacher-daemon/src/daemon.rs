@@ -127,8 +127,10 @@ async fn learn_owners(cacher: Arc<Cacher>) {
         match client.owners(&question).await {
             Ok(answer) => {
                 let until = cacher.since_boot() + cacher.config().nss.negative_ttl;
-                cacher.owners.learn(&question, &answer, until);
-                cacher.apply().await;
+                // Asking for ids of nobody, which anybody may, must not make maps.
+                if cacher.owners.learn(&question, &answer, until) {
+                    cacher.apply().await;
+                }
             }
             Err(error) => {
                 // Not answered is not "nobody": nothing is remembered.

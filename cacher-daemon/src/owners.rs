@@ -112,8 +112,14 @@ impl Owners {
     }
 
     /// Remembers what the directory said. An id that was asked and not answered is nobody's, for a
-    /// while. Names that no host would accept are not believed.
-    pub fn learn(&self, asked: &OwnersQuestion, answer: &OwnersAnswer, negative_until: Duration) {
+    /// while. Names that no host would accept are not believed. Says whether a user was among them,
+    /// whom the next map should hold.
+    pub fn learn(
+        &self,
+        asked: &OwnersQuestion,
+        answer: &OwnersAnswer,
+        negative_until: Duration,
+    ) -> bool {
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let users = asked.uids.iter().map(|uid| {
             let name = answer.users.iter().find(|(found, _)| found == uid);
@@ -134,11 +140,14 @@ impl Owners {
             });
             ((false, *gid), owner)
         });
+        let mut user_learned = false;
         for (id, owner) in users.chain(groups) {
+            user_learned |= matches!(owner, Some(Owner::User { .. }));
             let until = owner.is_none().then_some(negative_until);
             let owner = owner.unwrap_or(Owner::Nobody);
             memory.known.put(id, Remembered { owner, until });
         }
+        user_learned
     }
 
     /// Users without rights here whose names the next map should hold.

@@ -55,7 +55,7 @@ impl Places {
 /// # Errors
 /// The socket cannot be made.
 pub fn open(path: &Path, etc: &Path) -> io::Result<UnixListener> {
-    use std::os::unix::fs::{PermissionsExt, lchown};
+    use std::os::unix::fs::lchown;
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".new");
     let temporary = Path::new(&temporary);
@@ -63,14 +63,15 @@ pub fn open(path: &Path, etc: &Path) -> io::Result<UnixListener> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
     }
-    let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o177));
+    // The mode comes from the umask: a chmod by name could be led elsewhere by whoever owns the
+    // folder. For the same reason the group is given without following a link.
+    let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o117));
     let listener = UnixListener::bind(temporary);
     rustix::process::umask(before);
     let listener = listener?;
     let group = LocalNames::read(etc).groups.get(CACHER_USER).copied();
     if group.is_some() && rustix::process::geteuid().is_root() {
         lchown(temporary, None, group)?;
-        std::fs::set_permissions(temporary, std::fs::Permissions::from_mode(0o660))?;
     }
     std::fs::rename(temporary, path)?;
     Ok(listener)

@@ -191,14 +191,45 @@ async fn nss_22_only_the_directory_makes_an_id_nobodys_and_only_for_a_while() {
         users: vec![(72_001, "carol".to_owned())],
         groups: vec![],
     };
-    owners.learn(
+    let user_learned = owners.learn(
         &asked,
         &answer,
         cacher.since_boot() + std::time::Duration::from_secs(15),
     );
+    assert!(user_learned);
     assert_eq!(ask(72_000), Reply::Owner(Owner::Nobody));
     assert!(matches!(ask(72_001), Reply::Owner(Owner::User { name, .. }) if name == "carol"));
     host.clock.pass(std::time::Duration::from_secs(16));
     assert!(unavailable(ask(72_000)));
     assert!(matches!(ask(72_001), Reply::Owner(Owner::User { .. })));
+}
+
+#[tokio::test]
+async fn nss_22_a_stranger_appears_in_the_next_map_and_is_refused_by_name() {
+    let organisation = Organisation::new();
+    let host = TestHost::new(&organisation);
+    let cacher = host.cacher();
+    give(&cacher, &organisation.bundle(1, &slice(vec![person(1)])))
+        .await
+        .unwrap();
+    let asked = OwnersQuestion {
+        uids: vec![72_001],
+        gids: vec![],
+    };
+    let answer = OwnersAnswer {
+        users: vec![(72_001, "carol".to_owned())],
+        groups: vec![],
+    };
+    cacher.owners.learn(&asked, &answer, cacher.since_boot());
+    cacher.apply().await;
+    let bytes = map_bytes(&host);
+    assert!(String::from_utf8_lossy(&bytes).contains("/usr/sbin/nologin"));
+    let login = Login {
+        user: "carol".to_owned(),
+        ..Login::default()
+    };
+    assert_eq!(
+        account::decide(&cacher, &login).await.outcome,
+        Outcome::Denied
+    );
 }
