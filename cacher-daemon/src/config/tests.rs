@@ -1,3 +1,5 @@
+//! Settings as they are read, and as they are refused.
+
 use super::*;
 
 #[test]
@@ -71,4 +73,13 @@ fn the_sample_names_every_key_with_its_default() {
         table.iter().flat_map(section).collect::<Vec<_>>()
     };
     assert_eq!(keys(sample), keys(&config.to_string()));
+}
+
+#[test]
+fn a_pause_longer_than_a_module_waits_is_refused() {
+    let parse = |delay: &str| Config::parse("x", &format!("[pam]\nfail_delay = \"{delay}\"\n"));
+    assert!(parse("8s").is_ok());
+    for delay in ["8001ms", "9s", "1m", "0s"] {
+        assert!(parse(delay).is_err(), "{delay}");
+    }
 }
