@@ -188,6 +188,28 @@ impl Installed {
         format!("https://127.0.0.1:{}{path}", self.port)
     }
 
+    /// The names of all groups.
+    async fn groups(&self, client: &reqwest::Client, token: &str) -> Vec<String> {
+        let mut there = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let url = self.url(&format!("/api/v1/groups?limit=200&cursor={cursor}"));
+            let page = client.get(url).bearer_auth(token).send().await.unwrap();
+            let page: serde_json::Value = page.json().await.unwrap();
+            let items = page["items"].as_array().unwrap();
+            there.extend(
+                items
+                    .iter()
+                    .map(|group| group["name"].as_str().unwrap().to_owned()),
+            );
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = next.to_owned(),
+                None => break,
+            }
+        }
+        there
+    }
+
     async fn until_ready(&self, client: &reqwest::Client) {
         for _ in 0..600 {
             if client
@@ -265,23 +287,7 @@ async fn dr_07_no_acknowledged_write_is_lost_when_the_server_is_killed() {
         installed.until_ready(&client).await;
     }
     assert!(acknowledged.len() > 10, "{} writes", acknowledged.len());
-    let mut there = Vec::new();
-    let mut cursor = String::new();
-    loop {
-        let url = installed.url(&format!("/api/v1/groups?limit=200&cursor={cursor}"));
-        let page = client.get(url).bearer_auth(&token).send().await.unwrap();
-        let page: serde_json::Value = page.json().await.unwrap();
-        let items = page["items"].as_array().unwrap();
-        there.extend(
-            items
-                .iter()
-                .map(|group| group["name"].as_str().unwrap().to_owned()),
-        );
-        match page["next_cursor"].as_str() {
-            Some(next) => cursor = next.to_owned(),
-            None => break,
-        }
-    }
+    let there = installed.groups(&client, &token).await;
     for name in &acknowledged {
         assert!(there.contains(name), "{name} was acknowledged and is gone");
     }
