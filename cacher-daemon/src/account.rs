@@ -26,7 +26,51 @@ pub async fn decide(cacher: &Cacher, login: &Login) -> Verdict {
     let Some(decision) = decision(cacher, &tables, login) else {
         return not_ours(&tables, login);
     };
-    let must_change = decision.allowed && must_change(&tables, login);
+    note(cacher, login, &decision).await;
+    if !decision.allowed {
+        return refusal(decision);
+    }
+    let must_change = asks_for_passwords(&login.service) && must_change(&tables, login);
+    password_age(must_change, cacher.online())
+}
+
+/// sudo asks even people without any right: they hear so before they are asked for a password.
+pub(crate) async fn refused_beforehand(cacher: &Cacher, login: &Login) -> Option<Verdict> {
+    if !matches!(login.service.as_str(), "sudo" | "sudo-i") {
+        return None;
+    }
+    let decision = decision(cacher, &cacher.tables(), login).filter(|found| !found.allowed)?;
+    note(cacher, login, &decision).await;
+    Some(refusal(decision))
+}
+
+fn refusal(decision: Decision) -> Verdict {
+    Verdict {
+        outcome: refused(decision.reason),
+        sentences: vec![decision.sentence],
+    }
+}
+
+/// Where an old password is no reason to stop: nobody is there to type a new one, or the person is
+/// already in and asks for a right.
+fn asks_for_passwords(service: &str) -> bool {
+    const NEVER: [&str; 10] = [
+        "cron",
+        "crond",
+        "atd",
+        "systemd-user",
+        "polkit-1",
+        "sudo",
+        "sudo-i",
+        "sudo-rs",
+        "su",
+        "su-l",
+    ];
+    !NEVER.contains(&service)
+}
+
+/// Writes a decision down, before anybody hears of it.
+async fn note(cacher: &Cacher, login: &Login, decision: &Decision) {
     let mut event = Event::new(
         if decision.allowed {
             "auth.login"
@@ -48,13 +92,6 @@ pub async fn decide(cacher: &Cacher, login: &Login) -> Verdict {
     .detail("user_known", true);
     event.offline(!cacher.online());
     cacher.record(event).await;
-    if !decision.allowed {
-        return Verdict {
-            sentences: vec![decision.sentence],
-            outcome: refused(decision.reason),
-        };
-    }
-    password_age(must_change, cacher.online())
 }
 
 /// A new password can only be set while the directory answers; nobody is locked out for want of it.
@@ -195,6 +232,16 @@ mod tests {
         );
         assert_eq!(source("fe80::1%eth0"), Ok(Some("fe80::1".parse().unwrap())));
         assert!(source("host.example").is_err());
+    }
+
+    #[test]
+    fn an_old_password_stops_only_people_who_can_type_a_new_one() {
+        for service in ["cron", "crond", "atd", "systemd-user", "sudo", "su-l"] {
+            assert!(!asks_for_passwords(service), "{service}");
+        }
+        for service in ["sshd", "login", "gdm-password"] {
+            assert!(asks_for_passwords(service), "{service}");
+        }
     }
 
     #[test]

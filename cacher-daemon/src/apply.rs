@@ -167,7 +167,21 @@ fn map(inputs: &Inputs<'_>, people: &[PersonRecord], groups: &[GroupRecord]) -> 
         users,
     };
     add_strangers(&mut map, inputs);
+    first_of_each(&mut map);
     map
+}
+
+/// A map with two records of one name or number is not written at all, so the first stays: people
+/// of the bundle before strangers, shared groups before private ones.
+fn first_of_each(map: &mut MapContent) {
+    let (mut names, mut uids) = (BTreeSet::new(), BTreeSet::new());
+    map.users.retain(|user| {
+        !names.contains(&user.name) && uids.insert(user.uid) && names.insert(user.name.clone())
+    });
+    let (mut names, mut gids) = (BTreeSet::new(), BTreeSet::new());
+    map.groups.retain(|group| {
+        !names.contains(&group.name) && gids.insert(group.gid) && names.insert(group.name.clone())
+    });
 }
 
 fn everybody_group(inputs: &Inputs<'_>) -> Option<(GroupName, Gid)> {
@@ -227,19 +241,24 @@ fn map_groups(
 fn add_strangers(map: &mut MapContent, inputs: &Inputs<'_>) {
     let shell = LoginShell::parse(NO_LOGIN_SHELL);
     let Ok(shell) = shell else { return };
-    let names: BTreeSet<UserName> = map.users.iter().map(|user| user.name.clone()).collect();
-    let uids: BTreeSet<Uid> = map.users.iter().map(|user| user.uid).collect();
     for (name, uid) in inputs.strangers {
-        let known = names.contains(name) || uids.contains(uid);
-        let local =
-            inputs.local.users.contains_key(name.as_str()) || inputs.local.has_uid(uid.get());
-        if known || local {
+        let local = inputs.local;
+        if local.users.contains_key(name.as_str()) || local.has_uid(uid.get()) {
             continue;
         }
+        let gid = uid.private_group();
+        let group_taken = local.groups.contains_key(name.as_str()) || local.has_gid(gid.get());
+        let group = GroupName::parse(name.as_str()).ok();
+        map.groups
+            .extend(group.filter(|_| !group_taken).map(|name| MapGroup {
+                name,
+                gid,
+                members: Vec::new(),
+            }));
         map.users.push(MapUser {
             name: name.clone(),
             uid: *uid,
-            gid: uid.private_group(),
+            gid,
             gecos: Gecos::default(),
             home: HomeDirectory::of(name),
             shell: shell.clone(),

@@ -240,7 +240,8 @@ impl Pam {
         Self {
             prompt: from.text("pam.prompt", "Password: "),
             offline_notice: from.flag("pam.offline_notice", true),
-            fail_delay: from.duration("pam.fail_delay", "2s"),
+            // A module waits for a word after an answer, but not for ever.
+            fail_delay: from.duration_up_to("pam.fail_delay", "2s", "8s"),
             create_home: from.flag("pam.create_home", true),
             home_umask: from.umask("pam.home_umask", "0077"),
         }

@@ -133,6 +133,16 @@ impl Reader {
         )
     }
 
+    pub(super) fn duration_up_to(&mut self, key: &str, default: &str, most: &str) -> Duration {
+        let default = duration::duration(default).unwrap_or_default();
+        let limit = duration::duration(most).unwrap_or(default);
+        let wanted = format!("a duration of at most {most}");
+        self.parsed(key, default, &wanted, |value| {
+            duration::duration(value.as_str()?)
+                .filter(|duration| !duration.is_zero() && *duration <= limit)
+        })
+    }
+
     pub(super) fn size(&mut self, key: &str, default: &str) -> u64 {
         let default = duration::size(default).unwrap_or_default();
         self.parsed(key, default, "a size such as \"16MiB\"", |value| {

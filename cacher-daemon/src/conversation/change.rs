@@ -74,8 +74,8 @@ pub async fn change(
         Answered::No(why) => (Outcome::PasswordUnchanged, format!("Not changed: {why}")),
         Answered::Silent => (
             Outcome::PasswordUnchanged,
-            "The directory did not answer in time. If the old password no longer works, the new \
-             one does."
+            "The directory has not said that it changed. If the old password no longer works, the \
+             new one does."
                 .to_owned(),
         ),
     };

@@ -12,6 +12,7 @@ use local_protocol::{Begin, Outcome, Prompt, Reply, Request, Secret};
 use posix_names::clean_line;
 use signed_bundle::PersonRecord;
 
+use crate::account::refused_beforehand;
 use crate::cacher::Cacher;
 use crate::connection::{Broken, Connection, TYPING_TIMEOUT};
 use crate::events::Event;
@@ -61,6 +62,12 @@ pub async fn authenticate(
     let person = tables.person(&login.user).cloned();
     if person.is_none() && begin.known_elsewhere {
         return Ok(Outcome::NotOurs);
+    }
+    if let Some(refusal) = refused_beforehand(cacher, login).await {
+        for sentence in &refusal.sentences {
+            say(connection, sentence).await?;
+        }
+        return Ok(refusal.outcome);
     }
     if let Some(notice) = cacher.offline_notice() {
         say(connection, &notice).await?;

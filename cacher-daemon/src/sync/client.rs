@@ -36,6 +36,8 @@ pub enum CallError {
     Status {
         /// HTTP status.
         status: u16,
+        /// The directory's own code for it; empty when somebody else answers.
+        code: String,
         /// What it says about it.
         detail: String,
     },
@@ -297,9 +299,12 @@ async fn accepted(response: Response) -> Result<Response, CallError> {
     let body = within(LOGIN_BUDGET, bounded(response, PROBLEM_BYTES_MAX))
         .await
         .unwrap_or_default();
+    let problem: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
     Err(CallError::Status {
         status,
-        detail: problem_detail(&body),
+        code: problem_text(&problem, &["code"]).unwrap_or_default(),
+        detail: problem_text(&problem, &["detail", "title"])
+            .unwrap_or_else(|| "no reason given".to_owned()),
     })
 }
 
@@ -312,14 +317,9 @@ async fn done(response: Response) -> Result<(), CallError> {
     Err(CallError::Nonsense(format!("status {}", response.status())))
 }
 
-fn problem_detail(body: &[u8]) -> String {
-    let problem: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
-    let text = problem
-        .get("detail")
-        .or_else(|| problem.get("title"))
-        .and_then(serde_json::Value::as_str)
-        .unwrap_or("no reason given");
-    posix_names::clean_line(text, 512)
+fn problem_text(problem: &serde_json::Value, fields: &[&str]) -> Option<String> {
+    let text = fields.iter().find_map(|field| problem.get(field)?.as_str())?;
+    Some(posix_names::clean_line(text, 512))
 }
 
 /// Reads a body and stops at the limit, whatever the headers promised.

@@ -6,6 +6,10 @@ use directory_api::agent::{PasswordChange, PasswordCheck};
 use super::client::CallError;
 use crate::cacher::Cacher;
 
+/// The codes by which the directory itself says no: to a password, and to a change of one.
+const WRONG: &[&str] = &["password_wrong"];
+const NOT_CHANGED: &[&str] = &["password_wrong", "password_rejected", "invalid"];
+
 /// What the directory said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answered {
@@ -27,7 +31,7 @@ impl Cacher {
             username: username.to_owned(),
             password: password.to_owned(),
         };
-        self.answered(client.verify(&check).await)
+        self.answered(client.verify(&check).await, WRONG)
     }
 
     /// Has a password changed by the directory.
@@ -35,14 +39,20 @@ impl Cacher {
         let Some(client) = self.directory().filter(|_| self.online()) else {
             return Answered::Silent;
         };
-        self.answered(client.change_password(change).await)
+        self.answered(client.change_password(change).await, NOT_CHANGED)
     }
 
-    fn answered(&self, result: Result<(), CallError>) -> Answered {
+    fn answered(&self, result: Result<(), CallError>, no: &[&str]) -> Answered {
         match result {
             Ok(()) => Answered::Yes,
-            Err(CallError::Status { status, detail }) if (400..500).contains(&status) => {
+            Err(CallError::Status { code, detail, .. }) if no.contains(&code.as_str()) => {
                 Answered::No(detail)
+            }
+            // It is there, and has said nothing about the password: too many questions, a host it
+            // does not know, a proxy in between.
+            Err(error @ CallError::Status { status: 400..500, .. }) => {
+                tracing::warn!(%error, "a password could not be checked");
+                Answered::Silent
             }
             Err(error) => {
                 // The next logins do not try again; the background finds out when it is back.

@@ -409,3 +409,42 @@ async fn a_password_is_changed_by_the_directory_and_a_refusal_says_why() {
         );
     }
 }
+
+#[tokio::test]
+async fn pam_04_sudo_says_no_before_it_asks_for_a_password() {
+    let mut suspended = person(1);
+    suspended.state = UserState::Suspended;
+    let (_organisation, _host, cacher) = with_people(vec![suspended]).await;
+    for service in ["sudo", "sudo-i"] {
+        let mut begin = begin("user1", true);
+        begin.login.service = service.to_owned();
+        let (heard, outcome) = talk(&cacher, &begin, &[]).await;
+        assert_eq!(outcome, Some(Outcome::Denied), "{service}");
+        assert_eq!(heard.len(), 1, "{heard:?}");
+        assert!(!heard[0].starts_with('?'), "{heard:?}");
+    }
+    let (heard, _) = talk(&cacher, &begin("user1", true), &[b"wrong"]).await;
+    assert_eq!(heard, ["? Password: "], "others first prove who they are");
+}
+
+#[tokio::test]
+async fn only_the_directorys_own_no_is_a_wrong_password() {
+    let (host, directory, cacher) = online().await;
+    for (status, body, expected) in [
+        (403, r#"{"code":"password_wrong"}"#, Outcome::WrongAnswer),
+        (400, r#"{"code":"malformed"}"#, Outcome::CannotTell),
+        (401, r#"{"code":"unauthenticated"}"#, Outcome::CannotTell),
+        (403, "<html>proxy</html>", Outcome::CannotTell),
+        (404, "{}", Outcome::CannotTell),
+        (429, r#"{"code":"rate_limited"}"#, Outcome::CannotTell),
+    ] {
+        directory.change(|state| {
+            state.only = "verify";
+            state.manner = Manner::Always(status, body);
+        });
+        let (_, outcome) = talk(&cacher, &begin("user2", true), &[PASSWORD.as_bytes()]).await;
+        assert_eq!(outcome, Some(expected), "{status} {body}");
+        assert!(cacher.online(), "{status}: it did answer");
+        host.clock.pass(std::time::Duration::from_secs(901));
+    }
+}

@@ -233,3 +233,31 @@ async fn nss_22_a_stranger_appears_in_the_next_map_and_is_refused_by_name() {
         Outcome::Denied
     );
 }
+
+#[tokio::test]
+async fn strangers_have_groups_of_their_own_and_a_clash_among_them_stops_no_map() {
+    let organisation = Organisation::new();
+    let host = TestHost::new(&organisation);
+    let cacher = host.cacher();
+    give(&cacher, &organisation.bundle(1, &slice(vec![person(1)])))
+        .await
+        .unwrap();
+    let asked = OwnersQuestion {
+        uids: vec![72_001, 72_002, 72_003],
+        gids: vec![],
+    };
+    let answer = OwnersAnswer {
+        users: vec![
+            (72_001, "carol".to_owned()),
+            (72_002, "carol".to_owned()),
+            (72_003, "user1".to_owned()),
+        ],
+        groups: vec![],
+    };
+    cacher.owners.learn(&asked, &answer, cacher.since_boot());
+    cacher.apply().await;
+    let bytes = map_bytes(&host);
+    let map = Map::open(bytes.as_slice(), bytes.len() as u64).unwrap();
+    let carol = map.user_by_name("carol");
+    MAPCHECK
+}
