@@ -224,16 +224,18 @@ fn map_groups(
     });
     let private: Vec<MapGroup> = private.collect();
     all.extend(private);
-    all.extend(everybody.map(|(name, gid)| {
-        MapGroup {
+    // First: no group of the bundle takes the name that sshd's settings go by.
+    all.splice(
+        0..0,
+        everybody.map(|(name, gid)| MapGroup {
             name,
             gid,
             members: people
                 .iter()
                 .map(|person| person.username.clone())
                 .collect(),
-        }
-    }));
+        }),
+    );
     all
 }
 

@@ -12,8 +12,8 @@ use crate::cacher::Cacher;
 use crate::events::Event;
 use crate::peer::{Peer, lives};
 
-/// Sessions registered at once.
-const SESSIONS_MAX: usize = 10_000;
+/// Sessions registered at once; each holds a descriptor, and connections need theirs, too.
+const SESSIONS_MAX: usize = 2_048;
 
 #[derive(Debug)]
 struct Session {

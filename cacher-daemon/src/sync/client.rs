@@ -318,7 +318,9 @@ async fn done(response: Response) -> Result<(), CallError> {
 }
 
 fn problem_text(problem: &serde_json::Value, fields: &[&str]) -> Option<String> {
-    let text = fields.iter().find_map(|field| problem.get(field)?.as_str())?;
+    let text = fields
+        .iter()
+        .find_map(|field| problem.get(field)?.as_str())?;
     Some(posix_names::clean_line(text, 512))
 }
 

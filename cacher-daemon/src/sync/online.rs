@@ -50,7 +50,11 @@ impl Cacher {
             }
             // It is there, and has said nothing about the password: too many questions, a host it
             // does not know, a proxy in between.
-            Err(error @ CallError::Status { status: 400..500, .. }) => {
+            Err(
+                error @ CallError::Status {
+                    status: 400..500, ..
+                },
+            ) => {
                 tracing::warn!(%error, "a password could not be checked");
                 Answered::Silent
             }

@@ -229,7 +229,10 @@ fn answer(path: &str, body: &[u8], state: &Arc<Mutex<State>>) -> (u16, Vec<u8>) 
             if typed == Some(crate::world::PASSWORD) {
                 (204, Vec::new())
             } else {
-                (403, br#"{"code":"password_wrong","detail":"the password is wrong"}"#.to_vec())
+                (
+                    403,
+                    br#"{"code":"password_wrong","detail":"the password is wrong"}"#.to_vec(),
+                )
             }
         }
         _ => (404, b"{}".to_vec()),
