@@ -13,9 +13,6 @@ use crate::http::{Origin, Refused, Visit};
 use crate::id::Kind;
 use crate::tls::PeerCertificate;
 
-/// Sooner than this a sign of life is not written again.
-const SEEN_INTERVAL_MS: i64 = 60_000;
-
 /// An enrolled host that may use the host channel now.
 #[derive(Debug, Clone)]
 pub(super) struct Caller {
@@ -40,7 +37,6 @@ struct Row {
     hostname: String,
     state: String,
     certificate_serial: String,
-    last_seen: Option<i64>,
     acked_sequence: i64,
 }
 
@@ -62,8 +58,9 @@ impl FromRequestParts<HostChannel> for Caller {
             }
             Some(HostState::Retired) | None => return Err(retired()),
         }
-        seen(channel, &row).await?;
         let Stranger(mut origin) = Stranger::from_request_parts(parts, channel).await?;
+        let seen = channel.seen.note(&channel.app.store, &row.id, origin.now);
+        seen.await?;
         origin.actor = EventObject {
             kind: "host".to_owned(),
             id: row.id.clone(),
@@ -110,7 +107,7 @@ async fn known_host(parts: &Parts, channel: &HostChannel) -> Result<Row, Refused
     };
     let (id, serial) = subject(certificate).ok_or_else(retired)?;
     let row: Option<Row> = sqlx::query_as(
-        "SELECT id, hostname, state, certificate_serial, last_seen, acked_sequence
+        "SELECT id, hostname, state, certificate_serial, acked_sequence
          FROM hosts WHERE id = $1",
     )
     .bind(&id)
@@ -148,21 +145,4 @@ fn retired() -> Refused {
         "This host is retired, or its certificate was replaced.",
     )
     .hint("Enrol it again with a new token if it should come back.")
-}
-
-async fn seen(channel: &HostChannel, row: &Row) -> Result<(), Refused> {
-    let now = channel.app.clock.now().as_millisecond();
-    if row
-        .last_seen
-        .is_some_and(|seen| now - seen < SEEN_INTERVAL_MS)
-    {
-        return Ok(());
-    }
-    let mut tx = channel.app.store.write().await?;
-    sqlx::query("UPDATE hosts SET last_seen = $1 WHERE id = $2")
-        .bind(now)
-        .bind(&row.id)
-        .execute(&mut *tx)
-        .await?;
-    Ok(tx.commit().await?)
 }

@@ -10,6 +10,7 @@ mod events;
 mod hostname;
 mod owners;
 mod passwords;
+mod seen;
 mod stream;
 mod tags;
 mod token;
@@ -24,6 +25,7 @@ use crate::publish::Wakes;
 use crate::state::AppState;
 
 use attempts::Attempts;
+use seen::Seen;
 
 /// What the host channel needs besides the rest of the server.
 #[derive(Clone)]
@@ -32,6 +34,7 @@ pub struct HostChannel {
     keys: Arc<SigningKeys>,
     wakes: Wakes,
     attempts: Arc<Attempts>,
+    seen: Arc<Seen>,
 }
 
 impl HostChannel {
@@ -43,6 +46,7 @@ impl HostChannel {
             keys,
             wakes,
             attempts: Arc::default(),
+            seen: Arc::default(),
         }
     }
 }

@@ -35,6 +35,7 @@ pub(super) struct From {
 /// One open stream.
 struct Open {
     channel: HostChannel,
+    host: String,
     versions: watch::Receiver<u64>,
     revocations: broadcast::Receiver<(u64, Arc<[u8]>)>,
     /// Newest revocation sent on this stream.
@@ -58,6 +59,7 @@ pub(super) async fn stream(
         revocations: channel.app.fast_lane.subscribe(),
         sequence: from.fast_after.unwrap_or(acknowledged),
         outbox,
+        host: caller.id.clone(),
         channel,
     };
     let missed = open.missed().await?;
@@ -117,6 +119,7 @@ impl Open {
                 _ = ping.tick() => {
                     pings = pings.wrapping_add(1);
                     self.send(Event::default().event(PING).data("")).await?;
+                    self.alive().await;
                     if pings.is_multiple_of(PINGS_PER_TIME) {
                         self.time().await?;
                     }
@@ -144,6 +147,14 @@ impl Open {
         let time = self.channel.keys.time(self.channel.app.clock.now());
         let event = Event::default().event(TIME);
         self.send(event.data(BASE64_STANDARD.encode(time))).await
+    }
+
+    /// An open stream is a sign of life; one that cannot be written down ends nothing.
+    async fn alive(&self) {
+        let (channel, now) = (&self.channel, self.channel.app.clock.now());
+        if let Err(error) = channel.seen.note(&channel.app.store, &self.host, now).await {
+            tracing::warn!(%error, "a sign of life was not written down");
+        }
     }
 
     async fn send(&self, event: Event) -> Result<(), Ended> {

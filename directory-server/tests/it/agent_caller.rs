@@ -107,3 +107,16 @@ async fn owners_of_ids_are_named_and_nothing_else_of_them() {
     let refused = directory.post(&host, "owners", &many).await;
     assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
 }
+
+#[tokio::test]
+async fn signs_of_life_are_written_down_now_and_then() {
+    let directory = Directory::new().await;
+    let host = directory.host("web-1", "[]").await;
+    let seen = "SELECT last_seen FROM hosts";
+    for (passed_ms, written_ms) in [(60_000, 60_000), (10_000, 60_000), (20_000, 90_000)] {
+        directory.pass_ms(passed_ms);
+        directory.get(&host, "root").await;
+        directory.get(&host, "manifest").await;
+        assert_eq!(directory.count(seen).await, START_MS + written_ms);
+    }
+}

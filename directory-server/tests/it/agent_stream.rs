@@ -132,20 +132,6 @@ async fn a_message_signed_twice_is_the_same_message() {
 }
 
 #[tokio::test]
-async fn an_open_stream_is_a_sign_of_life() {
-    let (directory, host) = directory_and_host().await;
-    directory.pass_ms(60_000);
-    let mut events = Events::open(&directory, &host, "").await;
-    let seen = "SELECT last_seen FROM hosts";
-    assert_eq!(directory.count(seen).await, START_MS + 60_000);
-    directory.pass_ms(60_000);
-    events.wait_for("ping").await;
-    while directory.count(seen).await != START_MS + 120_000 {
-        events.wait_for("ping").await;
-    }
-}
-
-#[tokio::test]
 async fn the_stream_of_a_host_that_is_retired_ends() {
     let (mut directory, host) = directory_and_host().await;
     let mut events = Events::open(&directory, &host, "").await;
