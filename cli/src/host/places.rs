@@ -38,7 +38,16 @@ pub(super) const DIRECTORY_FILES: [&str; 2] = [
     "/etc/cloudid/ca.pem",
     "/etc/cloudid/conf.d/10-directory.toml",
 ];
-pub(super) const PUBLISHED_MAP: &str = "/run/cloudid/identity.map";
+/// What the daemons leave in `/run/cloudid` when they end.
+pub(super) const LEFT_BEHIND: [&str; 7] = [
+    "/run/cloudid/identity.map",
+    local_protocol::PAM_SOCKET,
+    local_protocol::NSS_SOCKET,
+    local_protocol::USER_SOCKET,
+    local_protocol::KEYS_SOCKET,
+    local_protocol::ADMIN_SOCKET,
+    local_protocol::HELPER_SOCKET,
+];
 pub(super) const BACKUP: &str = "/var/lib/cloudid-enroll-backup";
 /// Exists where systemd is the init of this machine.
 pub(super) const SYSTEMD: &str = "/run/systemd/system";

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::backup::{self, Backup};
 use super::places::{
-    DIRECTORY_FILES, IDENTITY, NSSWITCH, PAM_FILES, PUBLISHED_MAP, SSHD_DROP_IN, STATE,
+    DIRECTORY_FILES, IDENTITY, LEFT_BEHIND, NSSWITCH, PAM_FILES, SSHD_DROP_IN, STATE,
 };
 use super::{nsswitch, pam, services, sshd};
 use crate::context::Context;
@@ -107,7 +107,7 @@ fn nsswitch_as_before(backup: &Backup) -> Result<(), Failure> {
 async fn identity_gone() -> Result<(), Failure> {
     backup::remove(Path::new(IDENTITY))?;
     services::stop().await?;
-    for file in DIRECTORY_FILES.iter().chain([&PUBLISHED_MAP]) {
+    for file in DIRECTORY_FILES.iter().chain(&LEFT_BEHIND) {
         backup::remove(Path::new(file))?;
     }
     let state = Path::new(STATE);

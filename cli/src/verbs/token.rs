@@ -109,7 +109,7 @@ async fn add(arguments: AddToken, context: &Context) -> Result<(), Failure> {
     }
     context.output.say(&format!(
         "on the host: cloudid enroll {} --token-file {}",
-        directory.url(),
+        directory.url().as_str().trim_end_matches('/'),
         file.display()
     ));
     if file == std::path::Path::new("-") {

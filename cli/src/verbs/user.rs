@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use directory_api::rest::{NewUser, PasswordReset, UserReason};
 use posix_names::{HomeDirectory, LoginShell, Uid, UserName};
+use serde_json::Value;
 
 use super::objects::{self, Patch};
 use crate::client::{Call, Directory};
@@ -30,6 +31,14 @@ const ACCESS_COLUMNS: &[Column] = &[
     ("ALLOWED", "/allowed"),
     ("REASON", "/reason_code"),
     ("RULES", "/rule_ids"),
+];
+const ENFORCEMENT_COLUMNS: &[Column] = &[
+    ("HOST", "/host"),
+    ("STATE", "/state"),
+    ("PUBLISHED", "/published_version"),
+    ("IN FORCE", "/acked_version"),
+    ("TOOK MS", "/latency_ms"),
+    ("AT", "/acked_at"),
 ];
 
 #[derive(Debug, Subcommand)]
@@ -178,7 +187,12 @@ pub(crate) async fn run(verb: UserVerb, context: &Context) -> Result<(), Failure
             act(&user, "offboard", context).await
         }
         UserVerb::Enforcement { user } => {
-            objects::show(&["users", &user, "enforcement"], context).await
+            let call = Call::get(&["users", &user, "enforcement"]);
+            let report = Directory::signed_in(context)?.call(call).await?.body;
+            let hosts = report.get("hosts").and_then(Value::as_array);
+            context
+                .output
+                .list(ENFORCEMENT_COLUMNS, hosts.map_or(&[], Vec::as_slice))
         }
         UserVerb::ResetPassword(arguments) => reset_password(&arguments, context).await,
         UserVerb::Import { file } => import::run(&file, context).await,
