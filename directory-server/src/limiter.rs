@@ -2,12 +2,38 @@
 //! before the try, so that many at once gain nothing.
 
 use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
+/// More keys than this are counted together.
 const KEYS_MAX: usize = 100_000;
+/// No name and no address.
+const OTHERS: &str = "(others)";
+/// Keys come from strangers; longer ones are counted together.
+const KEY_LENGTH_MAX: usize = 128;
 const MINUTE_MS: i64 = 60_000;
+/// Of an IPv6 address, what names the network: whoever has one address there has all of them.
+const NETWORK_BITS: u128 = !0 << 64;
+
+/// The key of whoever calls from an address.
+#[must_use]
+pub fn source_key(source: Option<IpAddr>) -> String {
+    match source {
+        None => String::new(),
+        Some(IpAddr::V4(address)) => address.to_string(),
+        Some(IpAddr::V6(address)) => {
+            Ipv6Addr::from_bits(address.to_bits() & NETWORK_BITS).to_string()
+        }
+    }
+}
+
+/// The beginning of a key.
+#[must_use]
+pub fn bounded(key: &str) -> String {
+    key.chars().take(KEY_LENGTH_MAX).collect()
+}
 
 /// Counts tries per key.
 #[derive(Debug, Clone)]
@@ -41,15 +67,17 @@ impl Limiter {
         if buckets.len() >= KEYS_MAX {
             buckets.retain(|_, full_at| *full_at > now);
         }
-        let full_at = buckets.get(key).copied().unwrap_or(now).max(now);
+        let mut key = bounded(key);
+        if buckets.len() >= KEYS_MAX && !buckets.contains_key(&key) {
+            key = OTHERS.to_owned();
+        }
+        let full_at = buckets.get(&key).copied().unwrap_or(now).max(now);
         let next = full_at + cost;
         if next - now > MINUTE_MS {
             let wait = next - now - MINUTE_MS;
             return Err(wait.unsigned_abs().div_ceil(1000).max(1));
         }
-        if buckets.len() < KEYS_MAX || buckets.contains_key(key) {
-            buckets.insert(key.to_owned(), next);
-        }
+        buckets.insert(key, next);
         Ok(())
     }
 }
@@ -69,5 +97,29 @@ mod tests {
         assert_eq!(limiter.take("bob", at(0)), Ok(()));
         assert_eq!(limiter.take("alice", at(20)), Ok(()));
         assert!(limiter.take("alice", at(21)).is_err());
+    }
+
+    #[test]
+    fn a_flood_of_long_keys_takes_bounded_memory_and_is_limited_too() {
+        let limiter = Limiter::new(1);
+        let now = Timestamp::from_second(0).unwrap();
+        let long = "x".repeat(100_000);
+        assert!(limiter.take(&long, now).is_ok());
+        assert!(limiter.take(&format!("{long}y"), now).is_err());
+        for key in 0..KEYS_MAX + 10 {
+            let _ = limiter.take(&key.to_string(), now);
+        }
+        assert!(limiter.take("one more", now).is_err());
+        let buckets = limiter.full_at_ms.lock().unwrap();
+        assert!(buckets.len() <= KEYS_MAX + 1);
+        assert!(buckets.keys().all(|key| key.len() <= KEY_LENGTH_MAX));
+    }
+
+    #[test]
+    fn a_network_of_ipv6_addresses_is_one_source() {
+        let key = |text: &str| source_key(Some(text.parse().unwrap()));
+        assert_eq!(key("2001:db8:1:2::1"), key("2001:db8:1:2:ffff::9"));
+        assert_ne!(key("2001:db8:1:2::1"), key("2001:db8:1:3::1"));
+        assert_ne!(key("192.0.2.1"), key("192.0.2.2"));
     }
 }

@@ -6,6 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 
+use crate::limiter::bounded;
+
 const WINDOW_MS: i64 = 60_000;
 /// More callers than this are counted together.
 const CALLERS_MAX: usize = 65_536;
@@ -37,8 +39,9 @@ impl Attempts {
         if callers.len() >= CALLERS_MAX {
             callers.retain(|_, window| now - window.began < WINDOW_MS);
         }
-        let caller = if callers.len() >= CALLERS_MAX && !callers.contains_key(caller) {
-            "others"
+        let caller = bounded(caller);
+        let caller = if callers.len() >= CALLERS_MAX && !callers.contains_key(&caller) {
+            "others".to_owned()
         } else {
             caller
         };
@@ -46,7 +49,7 @@ impl Attempts {
             began: now,
             tries: 0,
         };
-        let window = callers.entry(caller.to_owned()).or_insert(fresh);
+        let window = callers.entry(caller).or_insert(fresh);
         if now - window.began >= WINDOW_MS {
             *window = fresh;
         }
@@ -64,7 +67,7 @@ impl Attempts {
     /// A try that succeeded does not count.
     pub(super) fn forgive(&self, caller: &str) {
         let mut callers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(window) = callers.get_mut(caller) {
+        if let Some(window) = callers.get_mut(&bounded(caller)) {
             window.tries = window.tries.saturating_sub(1);
         }
     }

@@ -19,6 +19,7 @@ use crate::audit::{self, Draft, Outcome, Severity};
 use crate::dirty::Touched;
 use crate::http::{Body, Origin, Refused};
 use crate::id::Kind;
+use crate::limiter::source_key;
 use crate::store::Writing;
 
 /// Tries of one address in a minute, successes not counted.
@@ -39,10 +40,9 @@ pub(super) async fn enroll(
     State(channel): State<HostChannel>,
     Body(request): Body<EnrollRequest>,
 ) -> Result<Json<EnrollAnswer>, Refused> {
-    let address = origin.source.map(|address| address.to_string());
     let callers = [
         (
-            format!("enroll {}", address.unwrap_or_default()),
+            format!("enroll {}", source_key(origin.source)),
             TRIES_PER_ADDRESS,
         ),
         (format!("token {}", request.token_id), TRIES_PER_TOKEN),

@@ -19,6 +19,7 @@ use crate::audit::{Draft, Outcome, Severity};
 use crate::commands::bootstrap_hash;
 use crate::http::{Body, Call, Caller, Origin, Refused, SESSION_PREFIX, Visit, new_token};
 use crate::id::Kind;
+use crate::limiter::source_key;
 use crate::password::Checked;
 use crate::state::AppState;
 
@@ -54,12 +55,9 @@ fn not_signed_in() -> Refused {
 
 /// One try of this source, and of this account where there is one.
 fn count(state: &AppState, origin: &Origin, account: &str) -> Result<(), Refused> {
-    let source = origin
-        .source
-        .map_or_else(String::new, |source| source.to_string());
     state
         .logins_by_source
-        .take(&source, origin.now)
+        .take(&source_key(origin.source), origin.now)
         .map_err(too_many)?;
     state
         .logins_by_account
@@ -133,7 +131,12 @@ pub(crate) async fn noted_try(
     .execute(act.database())
     .await?
     .rows_affected();
-    let user = UserRow::find(act.database(), name).await.ok();
+    // An id is no name: its tries would not be counted.
+    let user = if Kind::User.is_id(name) {
+        None
+    } else {
+        UserRow::find(act.database(), name).await.ok()
+    };
     let mut draft = Draft::new("auth.attempted").detail("service", "console");
     if let Some(user) = &user {
         draft = draft.target("user", &user.id, &user.username);
