@@ -12,7 +12,7 @@ use sqlx::SqliteConnection;
 
 use crate::audit::{self, Draft};
 use crate::dirty::Touched;
-use crate::http::{Kept, Origin, Refused, etag};
+use crate::http::{Kept, Origin, Refused, etag, unauthenticated};
 use crate::id::Kind;
 use crate::reach::World;
 use crate::state::AppState;
@@ -34,9 +34,14 @@ impl<'a> Act<'a> {
     /// Begins; other writers wait until it ends.
     ///
     /// # Errors
-    /// The database fails.
+    /// The database fails, or the caller has lost what the call takes since it began.
     pub async fn begin(state: &'a AppState, origin: &'a Origin) -> Result<Self, Refused> {
         let mut tx = state.store.write().await?;
+        if let Some(caller) = &origin.caller
+            && !caller.still_stands(&mut tx, state.clock.now()).await?
+        {
+            return Err(unauthenticated());
+        }
         let reach_before = if origin.dry_run {
             Some(World::load(&mut tx).await?.reach(origin.now))
         } else {

@@ -41,6 +41,7 @@ pub async fn retire_gone_hosts(state: &AppState) -> Result<usize, Refused> {
         now: state.clock.now(),
         dry_run: false,
         idempotency: None,
+        caller: None,
     };
     let mut act = Act::begin(state, &origin).await?;
     let gone: Vec<(String, String)> = sqlx::query_as(

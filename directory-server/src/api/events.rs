@@ -14,7 +14,7 @@ use futures_util::stream;
 use serde::Deserialize;
 
 use crate::audit::{self, Search};
-use crate::http::{Filters, Paging, Refused};
+use crate::http::{Call, Caller, Filters, Paging, Refused};
 use crate::state::AppState;
 
 const LOOKED_FOR_EVERY: Duration = Duration::from_secs(1);
@@ -104,6 +104,7 @@ async fn verify(State(state): State<AppState>) -> Result<Json<EventsVerified>, R
 /// Every event from now on, or from `Last-Event-ID` on.
 async fn follow(
     State(state): State<AppState>,
+    call: Call,
     headers: HeaderMap,
     Filters(wanted): Filters<Wanted>,
 ) -> Result<Sse<impl Stream<Item = Result<Sent, Infallible>>>, Refused> {
@@ -119,24 +120,51 @@ async fn follow(
         ..wanted.search()
     };
     let keep_alive = KeepAlive::new().interval(KEPT_ALIVE_EVERY);
-    Ok(Sse::new(stream_of(state, search)).keep_alive(keep_alive))
+    Ok(Sse::new(stream_of(state, call.caller, search)).keep_alive(keep_alive))
 }
 
-fn stream_of(state: AppState, search: Search) -> impl Stream<Item = Result<Sent, Infallible>> {
+/// Ends when the caller is suspended, signed out or without the role they came with.
+fn stream_of(
+    state: AppState,
+    caller: Caller,
+    search: Search,
+) -> impl Stream<Item = Result<Sent, Infallible>> {
     let start = (state, search, std::collections::VecDeque::<Event>::new());
-    stream::unfold(start, |(state, mut search, mut waiting)| async move {
+    stream::unfold((start, caller), |(start, caller)| async move {
+        let (state, mut search, mut waiting) = start;
         loop {
             if let Some(event) = waiting.pop_front() {
                 search.after = i64::try_from(event.seq).ok();
                 let sent = Sent::default().id(event.seq.to_string()).event(&event.kind);
                 let text = serde_json::to_string(&event).unwrap_or_default();
-                return Some((Ok(sent.data(text)), (state, search, waiting)));
+                return Some((Ok(sent.data(text)), ((state, search, waiting), caller)));
             }
-            match audit::search(state.store.read(), &search, BATCH).await {
-                Ok(events) if events.is_empty() => tokio::time::sleep(LOOKED_FOR_EVERY).await,
-                Ok(events) => waiting.extend(events),
-                Err(_) => return None,
+            match next(&state, &caller, &search).await {
+                Ok(Some(events)) if events.is_empty() => {
+                    tokio::time::sleep(LOOKED_FOR_EVERY).await;
+                }
+                Ok(Some(events)) => waiting.extend(events),
+                Ok(None) | Err(_) => return None,
             }
         }
     })
+}
+
+/// The next events, or nothing for who may not see them any more.
+async fn next(
+    state: &AppState,
+    caller: &Caller,
+    search: &Search,
+) -> Result<Option<Vec<Event>>, Refused> {
+    let mut database = state.store.read().acquire().await?;
+    if !caller
+        .still_stands(&mut database, state.clock.now())
+        .await?
+    {
+        return Ok(None);
+    }
+    drop(database);
+    Ok(Some(
+        audit::search(state.store.read(), search, BATCH).await?,
+    ))
 }

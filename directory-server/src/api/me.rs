@@ -8,6 +8,7 @@ use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use directory_api::rest::{AccessibleHost, Me, NewSshKey, Page, PasswordChange, SshKey};
 
+use super::auth::noted_try;
 use super::ssh_keys;
 use super::users::{Stored, UserRow, hosts_of, store_verifier};
 use crate::act::Act;
@@ -85,19 +86,6 @@ async fn password(
         .logins_by_account
         .take(&user.id, call.now())
         .map_err(super::auth::too_many)?;
-    let verifier = user.password_verifier.clone();
-    let checked = state
-        .passwords
-        .compare(verifier, change.old.expose())
-        .await?;
-    if checked != Checked::Right {
-        return Err(Refused::new(
-            StatusCode::FORBIDDEN,
-            "forbidden",
-            "The old password is wrong.",
-        )
-        .field("old", "wrong"));
-    }
     if change.old == change.new {
         return Err(Refused::invalid("new", "The new password is the old one."));
     }
@@ -107,6 +95,17 @@ async fn password(
         .passwords
         .verifier_of(change.new.expose(), &person, &state.random)
         .await?;
+    let known = noted_try(&state, &call.origin.apart(), &user.username).await?;
+    let known = known.and_then(|user| user.password_verifier);
+    let checked = state.passwords.compare(known, change.old.expose()).await?;
+    if checked != Checked::Right {
+        return Err(Refused::new(
+            StatusCode::FORBIDDEN,
+            "forbidden",
+            "The old password is wrong.",
+        )
+        .field("old", "wrong"));
+    }
     let mut act = Act::begin(&state, &call.origin).await?;
     store_verifier(
         &mut act,

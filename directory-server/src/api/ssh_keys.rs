@@ -158,7 +158,8 @@ pub(super) async fn add(
 }
 
 async fn note_private_key(state: &AppState, call: &Call, user: &UserRow) -> Result<(), Refused> {
-    let mut act = Act::begin(state, &call.origin).await?;
+    let origin = call.origin.apart();
+    let mut act = Act::begin(state, &origin).await?;
     act.record(
         Draft::new("user.private_key_refused")
             .target("user", &user.id, &user.username)

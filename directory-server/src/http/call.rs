@@ -29,6 +29,20 @@ pub struct Origin {
     pub dry_run: bool,
     /// For repeats.
     pub idempotency: Option<IdempotencyKey>,
+    /// Who is signed in; asked again when the change begins.
+    pub caller: Option<Caller>,
+}
+
+impl Origin {
+    /// For what must be written down whatever becomes of the call: neither tried nor repeated.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        Self {
+            dry_run: false,
+            idempotency: None,
+            ..self.clone()
+        }
+    }
 }
 
 /// A call by somebody who is signed in.
@@ -157,6 +171,7 @@ fn origin(parts: &Parts, state: &AppState, actor: EventObject) -> Result<Origin,
         now: state.clock.now(),
         dry_run: dry_run(parts.uri.query().unwrap_or_default())?,
         idempotency: parts.extensions.get::<IdempotencyKey>().cloned(),
+        caller: parts.extensions.get::<Caller>().cloned(),
     })
 }
 

@@ -138,7 +138,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && token.len() <= TOKEN_LENGTH_MAX).then(|| token.trim())
 }
 
-fn unauthenticated() -> Refused {
+pub(crate) fn unauthenticated() -> Refused {
     Refused::new(
         StatusCode::UNAUTHORIZED,
         "unauthenticated",

@@ -8,8 +8,10 @@ mod problem;
 mod query;
 mod request_id;
 mod router;
+mod standing;
 
 pub use call::{Call, Origin, Visit, etag};
+pub(crate) use caller::unauthenticated;
 pub use caller::{Caller, SESSION_PREFIX, TOKEN_PREFIX, new_token};
 pub use idempotency::{IdempotencyKey, Kept};
 pub use json::{Body, OptionalBody, merge_patch, strict, typed};
