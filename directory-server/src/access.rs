@@ -249,12 +249,22 @@ fn needs(action: Action, caller: &Caller) -> Result<(), Refused> {
 }
 
 /// Whether this caller may change this person or what proves them: who holds a role can be changed
-/// only by an owner, or an administrator could become one.
+/// only by an owner, or an administrator could become one. The same goes for tokens: one of an
+/// owner that is for users only must not set an owner's password and sign in with it.
 ///
 /// # Errors
-/// The person holds a role and the caller is no owner.
+/// The person holds a role and the caller is no owner, or a token that does not cover everything.
 pub fn may_change_person(caller: &Caller, person_holds_role: bool) -> Result<(), Refused> {
-    if person_holds_role && !caller.roles.contains(&Role::Owner) {
+    if !person_holds_role {
+        return Ok(());
+    }
+    let scopes = caller.scopes.as_deref();
+    if scopes.is_some_and(|scopes| !scopes.contains(&Scope::All)) {
+        return Err(Refused::forbidden(
+            "This user holds a role in the directory; this token's scopes do not cover that.",
+        ));
+    }
+    if !caller.roles.contains(&Role::Owner) {
         return Err(Refused::forbidden(
             "This user holds a role in the directory; only an owner may change them.",
         ));
