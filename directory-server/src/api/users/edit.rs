@@ -6,7 +6,7 @@ use axum::response::Response;
 use directory_api::rest::{Time, UserSettings};
 use serde_json::Value;
 
-use super::UserRow;
+use super::{UserRow, keep_an_owner};
 use crate::act::{Act, changes_between};
 use crate::api::patched;
 use crate::assign::check_text;
@@ -28,6 +28,9 @@ pub(super) async fn edit(
     let before = row.settings()?;
     let after: UserSettings = patched(&before, patch)?;
     check_settings(&after)?;
+    if after.expires_at != before.expires_at && after.expires_at.is_some() {
+        keep_an_owner(act.database(), &row.id).await?;
+    }
     let changes = changes_between(&before, &after)?;
     if !changes.is_empty() {
         write(&mut act, &row.id, &after).await?;

@@ -148,14 +148,14 @@ async fn roles_of(database: &mut SqliteConnection, id: &str) -> Result<Vec<Strin
     )
 }
 
-/// Refuses to take away the last active owner.
+/// Refuses to take away the last active owner; one whose account ends some day does not count.
 pub(crate) async fn keep_an_owner(
     database: &mut SqliteConnection,
     leaving: &str,
 ) -> Result<(), Refused> {
     let (leaves, others): (i64, i64) = sqlx::query_as(
         "SELECT COUNT(CASE WHEN user_id = $1 THEN 1 END),
-                COUNT(CASE WHEN user_id <> $1 THEN 1 END)
+                COUNT(CASE WHEN user_id <> $1 AND users.expires_at IS NULL THEN 1 END)
          FROM role_assignments JOIN users ON users.id = user_id
          WHERE role = $2 AND state = 'active'",
     )
