@@ -167,6 +167,16 @@ impl Directory {
         self.signal("-STOP");
     }
 
+    /// What is sent to it arrives in a trickle: a TLS handshake takes seconds.
+    pub fn answer_late(&self) {
+        self.cable.slow_down("8kbit");
+    }
+
+    /// Takes the brake off again.
+    pub fn answer_in_time(&self) {
+        self.cable.full_speed();
+    }
+
     /// Lets it go on.
     #[track_caller]
     pub fn unhang(&self) {

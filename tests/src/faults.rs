@@ -52,7 +52,6 @@ impl Host {
     /// Plugs it in again, and takes every other fault off the network.
     pub fn restore_network(&self) {
         self.cable().plug_in();
-        self.cable().full_speed();
         self.run("nft delete table inet fault");
     }
 
@@ -71,11 +70,6 @@ impl Host {
         self.fault(&format!(
             "tcp dport {port} numgen random mod 100 < {of_a_hundred} drop"
         ));
-    }
-
-    /// What comes to the host comes in a trickle: a TLS handshake takes seconds.
-    pub fn slow_network(&self) {
-        self.cable().slow_down("8kbit");
     }
 
     #[track_caller]

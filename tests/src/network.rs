@@ -111,7 +111,7 @@ impl Cable {
         run("ip", &["-n", &self.switch, "link", "set", &self.port, "up"]);
     }
 
-    /// Makes the way to the host so slow that a TLS handshake takes seconds.
+    /// Makes the way to this end so slow that a TLS handshake takes seconds.
     pub(crate) fn slow_down(&self, rate: &str) {
         let shape = [
             "root", "tbf", "rate", rate, "burst", "1600", "latency", "10000ms",

@@ -144,7 +144,10 @@ fn pf_03_a_crowd_on_the_socket_keeps_neither_root_nor_others_out() {
     let descriptors = "ls -l /proc/$(cat /run/lab/cacher.pid)/fd | grep -c socket:";
     let held: u32 = web.ok(descriptors).parse().unwrap();
     assert!(held < 560, "512 places and the cacher's own: {held}");
-    let tried: u32 = web.ok("cat /tmp/crowds/* | awk '{n += $1} END {print n}'").parse().unwrap();
+    let tried: u32 = web
+        .ok("cat /tmp/crowds/* | awk '{n += $1} END {print n}'")
+        .parse()
+        .unwrap();
     assert!(tried > 1000, "there was a crowd: {tried}");
 }
 

@@ -54,7 +54,7 @@ fn syn_15_a_bad_network_does_not_slow_a_login_down() {
     };
     login();
     let usual = login();
-    let faults: [(&str, &dyn Fn()); 4] = [
+    let faults: [(&str, &dyn Fn()); 5] = [
         ("refused", &|| {
             web.refuse_connections_to_port(DIRECTORY_PORT)
         }),
@@ -62,6 +62,7 @@ fn syn_15_a_bad_network_does_not_slow_a_login_down() {
         ("30 of 100 packets lost", &|| {
             web.lose_packets_to_port(DIRECTORY_PORT, 30)
         }),
+        ("seconds late", &|| site.directory.answer_late()),
         ("hung", &|| site.directory.hang()),
     ];
     for (name, fault) in faults {
@@ -76,6 +77,7 @@ fn syn_15_a_bad_network_does_not_slow_a_login_down() {
             );
         }
         web.restore_network();
+        site.directory.answer_in_time();
     }
     site.directory.unhang();
 }
