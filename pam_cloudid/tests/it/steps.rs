@@ -82,6 +82,16 @@ fn pam_01_each_outcome_has_its_code_in_each_step() {
 }
 
 #[test]
+fn a_password_that_must_change_stops_nobody_who_did_not_type_it() {
+    let cacher = Cacher::that_says(vec![Reply::Done(Outcome::PasswordMustChange)]);
+    let mut by_key = start("alice", &cacher.option());
+    assert_eq!(by_key.account(), SUCCESS);
+    let mut by_password = start("alice", &cacher.option());
+    assert_eq!(by_password.authenticate(), SUCCESS);
+    assert_eq!(by_password.account(), NEW_AUTHTOK_REQD);
+}
+
+#[test]
 fn sudo_hears_of_a_refusal_once_and_the_sentence_comes_first() {
     let sentence = "Not allowed; you can ask: cloudid request sudo --for 10m";
     let cacher = Cacher::that_says(vec![
