@@ -77,7 +77,7 @@ proptest! {
         paste in any::<proptest::sample::Index>(),
     ) {
         let (world, manifest, bytes) = full_world();
-        let newer = world.sign(&Manifest { version: 6, ..manifest.clone() });
+        let newer = world.sign(&Manifest { version: 6, ..manifest });
         let spliced = [&bytes[..cut.index(bytes.len())], &newer[paste.index(newer.len())..]];
         let spliced = spliced.concat();
         if let Ok(accepted) = world.accept(&spliced, None) {
