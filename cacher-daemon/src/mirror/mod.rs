@@ -18,7 +18,7 @@ use signed_bundle::{
 use crate::disk::{Disk, read_bounded};
 use crate::identity::Enrolled;
 use crate::paths::Paths;
-use marks::{Leaving, Marks};
+use marks::{Leaving, Marks, Revocation};
 pub use revoke::Revoked;
 use store::{Fetched, Store, Which};
 
@@ -287,6 +287,7 @@ impl Mirror {
         let contained = manifest.as_ref().map_or(0, |new| new.fast_lane_sequence);
         if let Some(old) = &old {
             self.previous_contains = old.accepted.manifest().fast_lane_sequence;
+            self.note_suspended(old, contained);
         }
         // The previous bundle may have to serve after a damage: what it lacks still sticks.
         let in_both = contained.min(self.previous_contains);
@@ -303,6 +304,21 @@ impl Mirror {
             self.store.forget_others(&*self.disk, &kept);
         }
         self.save_marks()
+    }
+
+    /// What this bundle suspends must hold as well when the previous one has to serve after a
+    /// damage, also where the fast-lane message itself never came.
+    fn note_suspended(&mut self, old: &InForce, contained: u64) {
+        let Some(new) = &self.in_force else { return };
+        for user in suspensions(&old.read.slice, &new.read.slice) {
+            let revocation = Revocation {
+                sequence: contained,
+                user,
+            };
+            if !self.marks.revocations.contains(&revocation) {
+                self.marks.revocations.push(revocation);
+            }
+        }
     }
 
     /// Who was here and is no more keeps open sessions for the grace; who came back stays.
