@@ -1,5 +1,4 @@
 //! What each call takes and answers, in words and by the names of the contract's types.
-// over 500 lines: one table, an entry for each call of the API
 // over 500 lines: one table, an entry for each call; in two files a missing entry would not be seen
 
 use directory_api::rest;
