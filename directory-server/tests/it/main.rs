@@ -32,3 +32,5 @@ mod rest_bodies;
 mod rest_login;
 #[cfg(test)]
 mod rest_people;
+#[cfg(test)]
+mod rest_takeover;

@@ -169,6 +169,10 @@ impl Directory {
         (directory, token)
     }
 
+    pub(crate) fn router(&self) -> Router {
+        self.router.clone()
+    }
+
     pub(crate) fn database(&self) -> PathBuf {
         self.folder.path().join("cloudid.db")
     }
