@@ -25,7 +25,7 @@ const SYSTEM_USERS: [&str; 2] = ["cloudid", "cloudid-keys"];
 /// Make this machine a host of a directory (root)
 #[derive(Debug, Args)]
 pub(crate) struct EnrollArguments {
-    /// Address of the directory, https://HOST[:PORT]
+    /// Address of the directory, https://HOST:PORT
     url: String,
     /// File with the enrolment token, - for standard input
     #[arg(long, value_name = "FILE")]

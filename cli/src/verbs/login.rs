@@ -17,7 +17,7 @@ use crate::session::Session;
 /// Sign in to a directory
 #[derive(Debug, Args)]
 pub(crate) struct LoginArguments {
-    /// Address of the directory, https://HOST[:PORT]
+    /// Address of the directory, https://HOST:PORT
     #[arg(long)]
     url: Option<String>,
     /// CA of the directory, when it is a private one; kept with the session

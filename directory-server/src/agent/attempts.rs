@@ -9,12 +9,21 @@ use jiff::Timestamp;
 use crate::limiter::bounded;
 
 const WINDOW_MS: i64 = 60_000;
+/// Looking through a full table at every call would be slower than the flood that fills it.
+const SWEEP_EVERY_MS: i64 = 1_000;
 /// More callers than this are counted together.
 const CALLERS_MAX: usize = 65_536;
 
 /// How many tries each caller has had in the last minute.
 #[derive(Debug, Default)]
-pub(super) struct Attempts(Mutex<HashMap<String, Window>>);
+pub(super) struct Attempts(Mutex<Callers>);
+
+#[derive(Debug, Default)]
+struct Callers {
+    windows: HashMap<String, Window>,
+    /// When those whose minute is over were last taken out.
+    swept: i64,
+}
 
 #[derive(Debug, Clone, Copy)]
 struct Window {
@@ -31,14 +40,23 @@ pub(super) struct TooMany {
     pub(super) first: bool,
 }
 
+impl Callers {
+    fn sweep(&mut self, now: i64) {
+        if self.windows.len() >= CALLERS_MAX && now - self.swept >= SWEEP_EVERY_MS {
+            self.windows
+                .retain(|_, window| now - window.began < WINDOW_MS);
+            self.swept = now;
+        }
+    }
+}
+
 impl Attempts {
     /// Counts one more try.
     pub(super) fn count(&self, caller: &str, most: u32, now: Timestamp) -> Result<(), TooMany> {
         let now = now.as_millisecond();
         let mut callers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if callers.len() >= CALLERS_MAX {
-            callers.retain(|_, window| now - window.began < WINDOW_MS);
-        }
+        callers.sweep(now);
+        let callers = &mut callers.windows;
         let caller = bounded(caller);
         let caller = if callers.len() >= CALLERS_MAX && !callers.contains_key(&caller) {
             "others".to_owned()
@@ -67,7 +85,7 @@ impl Attempts {
     /// A try that succeeded does not count.
     pub(super) fn forgive(&self, caller: &str) {
         let mut callers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(window) = callers.get_mut(&bounded(caller)) {
+        if let Some(window) = callers.windows.get_mut(&bounded(caller)) {
             window.tries = window.tries.saturating_sub(1);
         }
     }
@@ -110,6 +128,6 @@ mod tests {
         for caller in 0..2 * CALLERS_MAX {
             let _ = attempts.count(&caller.to_string(), 1, at(100));
         }
-        assert!(attempts.0.lock().unwrap().len() <= CALLERS_MAX + 1);
+        assert!(attempts.0.lock().unwrap().windows.len() <= CALLERS_MAX + 1);
     }
 }

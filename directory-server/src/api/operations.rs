@@ -151,7 +151,7 @@ const ROWS: &[Row] = &[
     (
         "GET",
         "/users",
-        "Users; filters state, q, group",
+        "Users; filters state, q, group, filter",
         "-",
         "[]User",
     ),
@@ -299,7 +299,7 @@ const ROWS: &[Row] = &[
     (
         "GET",
         "/hosts",
-        "Hosts; filters state, project, q, selector",
+        "Hosts; filters state, project, q, selector, filter",
         "-",
         "[]Host",
     ),

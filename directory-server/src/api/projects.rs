@@ -144,7 +144,7 @@ async fn edit(
 ) -> Result<Response, Refused> {
     let mut act = Act::begin(&state, &call.origin).await?;
     let row = ProjectRow::find(act.database(), &id).await?;
-    call.check_version(row.version)?;
+    call.require_version(row.version)?;
     let before = row.settings();
     let after: ProjectSettings = patched(&before, patch)?;
     check(&after)?;

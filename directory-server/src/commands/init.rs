@@ -24,7 +24,7 @@ pub(super) struct Init {
     /// Name of the organisation.
     #[arg(long, value_name = "NAME")]
     organisation: String,
-    /// https://HOST[:PORT] as hosts and people reach this server; default: the settings' public_url.
+    /// https://HOST:PORT as hosts and people reach this server; default: the settings' public_url.
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
     /// Further names or addresses for the server's certificate.
@@ -96,7 +96,7 @@ impl Init {
             return Ok(url);
         }
         Err(CommandError::Operator(format!(
-            "public_url \"{}\" must be https://HOST[:PORT]; give --public-url or set server.public_url",
+            "public_url \"{}\" must be https://HOST:PORT; give --public-url or set server.public_url",
             url.escape_default()
         )))
     }
@@ -150,7 +150,7 @@ pub(crate) fn bootstrap_hash(secret: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(secret.trim()))
 }
 
-/// The host of `https://HOST[:PORT]`, an IPv6 address without its brackets.
+/// The host of `https://HOST:PORT`, an IPv6 address without its brackets.
 fn host_of(url: &str) -> Option<String> {
     let authority = url.strip_prefix("https://")?;
     let host = match authority.strip_prefix('[') {

@@ -2,6 +2,7 @@
 
 mod call;
 mod caller;
+mod filter;
 mod idempotency;
 mod json;
 mod problem;
@@ -13,6 +14,7 @@ mod standing;
 pub use call::{Call, Origin, Visit, etag};
 pub(crate) use caller::unauthenticated;
 pub use caller::{Caller, SESSION_PREFIX, TOKEN_PREFIX, new_token};
+pub use filter::{Column, Field, FilterText};
 pub use idempotency::{IdempotencyKey, Kept};
 pub use json::{Body, OptionalBody, merge_patch, strict, typed};
 pub use problem::Refused;

@@ -53,7 +53,7 @@ const COMMON: &[&str] = &[
     "starwars",
 ];
 /// How many characters a password must have besides a common piece.
-const BESIDES_COMMON: usize = 6;
+const BESIDES_COMMON: usize = 7;
 
 /// The form in which passwords are hashed and compared everywhere: NFC.
 #[must_use]

@@ -209,6 +209,23 @@ async fn web_06_an_administrator_cannot_become_an_owner() {
 }
 
 #[tokio::test]
+async fn tags_and_projects_change_only_in_the_version_that_was_read() {
+    let (directory, owner) = Directory::with_owner().await;
+    directory.host("web-1", "env=prod").await;
+    let project = json!({"name": "quarry"});
+    directory.post(&owner, "/projects", project).await.good();
+    let changes = [
+        ("/hosts/web-1", json!({"tags": ["env=dev"]})),
+        ("/projects/quarry", json!({"trust_host_tags": true})),
+    ];
+    for (path, change) in changes {
+        let blind = directory.ask(&owner, Method::PATCH, path).json(&change);
+        assert_eq!(blind.send().await.code(), "etag_required", "{path}");
+        directory.patch(&owner, path, change).await.good();
+    }
+}
+
+#[tokio::test]
 async fn the_last_owner_stays() {
     let (directory, owner) = Directory::with_owner().await;
     let suspended = directory

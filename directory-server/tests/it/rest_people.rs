@@ -330,3 +330,54 @@ async fn logging_out_ends_the_session() {
         StatusCode::UNAUTHORIZED
     );
 }
+
+#[tokio::test]
+async fn a_filter_finds_what_it_says_and_an_unknown_field_is_named() {
+    let (directory, owner) = Directory::with_owner().await;
+    for name in ["alice", "bob", "carol"] {
+        directory.person(&owner, name, &[]).await;
+    }
+    let group = json!({"name": "web"});
+    directory.post(&owner, "/groups", group).await.good();
+    let members = json!({"add": ["alice", "bob"]});
+    directory
+        .post(&owner, "/groups/web/members", members)
+        .await
+        .good();
+    directory
+        .post(&owner, "/users/bob/suspend", json!({}))
+        .await
+        .good();
+    let cases = [
+        (r#"group in ("web", "dba")"#, vec!["alice", "bob"]),
+        (r#"group eq "web" and state eq "active""#, vec!["alice"]),
+        (
+            r#"state eq "suspended" or username prefix "car""#,
+            vec!["bob", "carol"],
+        ),
+        (
+            r#"not (group has "web") and username ne "NAME""#,
+            vec!["carol"],
+        ),
+    ];
+    for (filter, expected) in cases {
+        let path = format!("/users?filter={}", encoded(&filter.replace("NAME", OWNER)));
+        let answer = directory.get(&owner, &path).await.good();
+        let found: Vec<&str> = answer.body["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|user| user["username"].as_str())
+            .collect();
+        assert_eq!(found, expected, "{filter}");
+    }
+    let path = format!(
+        "/users?filter={}",
+        encoded(r#"password_verifier prefix "$""#)
+    );
+    assert_eq!(directory.get(&owner, &path).await.code(), "unknown_field");
+}
+
+fn encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}

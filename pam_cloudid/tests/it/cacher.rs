@@ -34,7 +34,10 @@ impl Cacher {
                         break;
                     };
                     for reply in replies {
-                        stream.write_all(&encode(&reply).unwrap()).unwrap();
+                        // The module hangs up as soon as it has its outcome.
+                        if stream.write_all(&encode(&reply).unwrap()).is_err() {
+                            break;
+                        }
                     }
                 }
             }

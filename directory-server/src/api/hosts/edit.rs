@@ -24,7 +24,7 @@ pub(super) async fn edit(
 ) -> Result<Response, Refused> {
     let mut act = Act::begin(&state, &call.origin).await?;
     let row = HostRow::find(act.database(), &id).await?;
-    call.check_version(row.version)?;
+    call.require_version(row.version)?;
     let before = row.settings(act.database()).await?;
     let mut after: HostSettings = patched(&before, patch)?;
     check_text("display_name", &after.display_name)?;

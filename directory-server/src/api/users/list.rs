@@ -12,7 +12,7 @@ use sqlx::{QueryBuilder, Sqlite};
 
 use super::UserRow;
 use crate::api::{reason_code, total};
-use crate::http::{Call, Filters, Paging, Refused, answer_object};
+use crate::http::{Call, Column, Field, FilterText, Filters, Paging, Refused, answer_object};
 use crate::reach::World;
 use crate::state::AppState;
 
@@ -25,7 +25,39 @@ pub(super) struct Wanted {
     state: Option<UserState>,
     q: Option<String>,
     group: Option<String>,
+    filter: Option<FilterText>,
 }
+
+/// What `filter` can look at.
+const FIELDS: &[Field] = &[
+    Field {
+        name: "username",
+        column: Column::Text("username"),
+    },
+    Field {
+        name: "state",
+        column: Column::Text("state"),
+    },
+    Field {
+        name: "display_name",
+        column: Column::Text("display_name"),
+    },
+    Field {
+        name: "email",
+        column: Column::Text("email"),
+    },
+    Field {
+        name: "uid",
+        column: Column::Number("uid"),
+    },
+    Field {
+        name: "group",
+        column: Column::Any {
+            begin: "id IN (SELECT user_id FROM group_users JOIN groups ON groups.id = group_id WHERE",
+            text: "groups.name",
+        },
+    },
+];
 
 pub(super) async fn list(
     State(state): State<AppState>,
@@ -38,7 +70,7 @@ pub(super) async fn list(
     })?;
     let mut snapshot = state.store.snapshot().await?;
     let mut query = QueryBuilder::new("SELECT * FROM users");
-    conditions(&mut query, &wanted);
+    conditions(&mut query, &wanted)?;
     query.push(" AND id > ").push_bind(paging.after.clone());
     query.push(" ORDER BY id LIMIT ").push_bind(paging.fetch());
     let rows: Vec<UserRow> = query.build_query_as().fetch_all(&mut *snapshot).await?;
@@ -48,7 +80,7 @@ pub(super) async fn list(
         items.push(row.shown(&mut snapshot).await?);
     }
     let mut count = QueryBuilder::new("SELECT COUNT(*) FROM users");
-    conditions(&mut count, &wanted);
+    conditions(&mut count, &wanted)?;
     Ok(Json(Page {
         items,
         next_cursor: rows.next_cursor,
@@ -56,13 +88,15 @@ pub(super) async fn list(
     }))
 }
 
-fn conditions(query: &mut QueryBuilder<Sqlite>, wanted: &Wanted) {
+fn conditions(query: &mut QueryBuilder<Sqlite>, wanted: &Wanted) -> Result<(), Refused> {
     query.push(" WHERE ");
     match wanted.state {
         Some(UserState::Staged) => query.push("state = 'staged'"),
         Some(UserState::Active) => query.push("state = 'active'"),
         Some(UserState::Suspended) => query.push("state = 'suspended'"),
         Some(UserState::Deleted) => query.push("state = 'deleted'"),
+        // Who filters by state says which; everybody else does not want to see the deleted.
+        None if wanted.filter.is_some() => query.push("1 = 1"),
         None => query.push("state <> 'deleted'"),
     };
     if let Some(text) = &wanted.q {
@@ -76,6 +110,10 @@ fn conditions(query: &mut QueryBuilder<Sqlite>, wanted: &Wanted) {
             .push(" OR groups.name = ")
             .push_bind(group.clone())
             .push(")");
+    }
+    match &wanted.filter {
+        Some(filter) => filter.push(query, FIELDS),
+        None => Ok(()),
     }
 }
 
