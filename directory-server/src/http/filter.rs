@@ -54,9 +54,9 @@ enum Token {
 
 #[derive(Debug)]
 enum Node {
-    All(Vec<Node>),
-    One(Vec<Node>),
-    Not(Box<Node>),
+    All(Vec<Self>),
+    One(Vec<Self>),
+    Not(Box<Self>),
     Compare(Field, Comparison, Vec<Value>),
 }
 
