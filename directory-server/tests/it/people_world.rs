@@ -273,20 +273,22 @@ impl Directory {
 
     /// A host that was enrolled some time ago.
     pub(crate) async fn host(&self, name: &str, tag: &str) {
+        let digits: String = name.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let id = format!("hst_{digits:0<32}");
         self.sql(
             "INSERT OR IGNORE INTO projects VALUES ('prj_1', 'main', '', 0, $3, 'usr_0', $3, 1)",
             &[],
         )
         .await;
         self.sql(
-            "INSERT INTO hosts VALUES ('hst_' || $1, $1, 'active', 'prj_1', '', '', '01', $1, '',
+            "INSERT INTO hosts VALUES ($2, $1, 'active', 'prj_1', '', '', '01', $1, '',
              '{}', 'tok_1', 0, 0, NULL, 0, 0, 0, NULL, $3, $3, 1)",
-            &[name],
+            &[name, &id],
         )
         .await;
         self.sql(
-            "INSERT INTO host_tags VALUES ('hst_' || $1, $2, 'admin')",
-            &[name, tag],
+            "INSERT INTO host_tags VALUES ($1, $2, 'admin')",
+            &[&id, tag],
         )
         .await;
     }
