@@ -124,8 +124,13 @@ impl SimulatedHost {
     }
 
     async fn fetch(&mut self) -> Result<(), Failure> {
-        let address = format!("{}/agent/v1/manifest", self.base);
+        // The first bundle of a new host may not be made yet: this waits for it.
+        let held = self.held.map_or(0, |held| held.version);
+        let address = format!("{}/agent/v1/manifest?wait=20&after={held}", self.base);
         let bytes = self.http.get(address).send().await?.error_for_status()?;
+        if bytes.status() == reqwest::StatusCode::NOT_MODIFIED {
+            return Ok(());
+        }
         let accepting = Accepting {
             root: &self.root,
             organisation: &self.answer.organisation,
