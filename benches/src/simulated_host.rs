@@ -75,7 +75,7 @@ impl SimulatedHost {
         })
     }
 
-    /// Fetches the first bundle, then follows the push stream until it ends.
+    /// Fetches the first bundle, then follows the push stream until it ends. Says so at each bundle.
     pub(crate) async fn follow(mut self, ready: UnboundedSender<()>) -> Result<(), Failure> {
         let address = format!("{}/agent/v1/stream", self.base);
         let answer = self.http.get(address).send().await?.error_for_status()?;
@@ -88,17 +88,26 @@ impl SimulatedHost {
             while let Some((event, rest)) = text.split_once("\n\n") {
                 let (event, rest) = (event.to_owned(), rest.to_owned());
                 text = rest;
-                self.handle(&event).await?;
+                if self.handle(&event).await? {
+                    let _ = ready.send(());
+                }
             }
         }
         Ok(())
     }
 
-    async fn handle(&mut self, event: &str) -> Result<(), Failure> {
+    /// Whether the event brought a bundle.
+    async fn handle(&mut self, event: &str) -> Result<bool, Failure> {
         match (field(event, "event"), field(event, "data")) {
-            (Some(stream::FAST), Some(data)) => self.refuse(&STANDARD.decode(data)?).await,
-            (Some(stream::MANIFEST), Some(_)) => self.fetch().await,
-            _ => Ok(()),
+            (Some(stream::FAST), Some(data)) => {
+                self.refuse(&STANDARD.decode(data)?).await?;
+                Ok(false)
+            }
+            (Some(stream::MANIFEST), Some(_)) => {
+                self.fetch().await?;
+                Ok(true)
+            }
+            _ => Ok(false),
         }
     }
 
