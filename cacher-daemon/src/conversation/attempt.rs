@@ -41,6 +41,16 @@ impl Cacher {
         }
     }
 
+    /// Nobody could tell whether the password was right.
+    pub(super) async fn take_back_try(&self, name: &str) {
+        let (tries, disk) = (Arc::clone(&self.tries), Arc::clone(&self.disk));
+        let name = name.to_owned();
+        let taken = tokio::task::spawn_blocking(move || tries.take_back(&*disk, &name)).await;
+        if let Ok(Err(error)) = taken {
+            tracing::warn!(%error, "a try that was not judged stays counted");
+        }
+    }
+
     /// Compares a password, a few at once.
     pub(crate) async fn compare(
         &self,

@@ -162,6 +162,9 @@ async fn check(
             (Outcome::Allowed, "allowed")
         }
         Answered::No(_) => (Outcome::WrongAnswer, "wrong_password"),
-        Answered::Silent => (Outcome::CannotTell, "cannot_tell"),
+        Answered::Silent => {
+            cacher.take_back_try(name).await;
+            (Outcome::CannotTell, "cannot_tell")
+        }
     }
 }

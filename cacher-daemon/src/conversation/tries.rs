@@ -125,6 +125,23 @@ impl Tries {
         Ok(())
     }
 
+    /// Nobody could tell whether the password of a counted try was right: it was no wrong one, and
+    /// an outage locks nobody out.
+    ///
+    /// # Errors
+    /// The disk refuses; the try stays counted.
+    pub fn take_back(&self, disk: &dyn Disk, name: &str) -> io::Result<()> {
+        let key = key(name);
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(mut count) = counts.get(&key).copied() else {
+            return Ok(());
+        };
+        count.wrong = count.wrong.saturating_sub(1);
+        // A lock only ever comes with the last try allowed, and that one is taken back.
+        count.locked_until_ms = 0;
+        self.keep(disk, &mut counts, &key, count)
+    }
+
     /// The password was right: the count begins anew.
     ///
     /// # Errors
@@ -193,6 +210,27 @@ mod tests {
         assert_eq!(begin(3), Permit::Locked);
         assert_eq!(tries.locked_until("alice", at(3)), Some(at(902)));
         assert_eq!(begin(903), Permit::Counted);
+    }
+
+    #[test]
+    fn a_try_that_nobody_could_judge_neither_counts_nor_clears_what_was_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tries");
+        let tries = Tries::open(path.clone()).unwrap();
+        let begin =
+            |tries: &Tries, second| tries.begin(&HostDisk, "alice", STRICT, at(second)).unwrap();
+        begin(&tries, 0);
+        for second in 1..20 {
+            assert_eq!(begin(&tries, second), Permit::Counted);
+            tries.take_back(&HostDisk, "alice").unwrap();
+        }
+        let tries = Tries::open(path).unwrap();
+        assert_eq!([begin(&tries, 20), begin(&tries, 21)], [Permit::Counted; 2]);
+        assert_eq!(
+            begin(&tries, 22),
+            Permit::Locked,
+            "the first one still counts"
+        );
     }
 
     #[test]

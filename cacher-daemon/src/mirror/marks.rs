@@ -23,6 +23,9 @@ pub struct Marks {
     pub newest_signed_ms: i64,
     /// Highest fast-lane message taken in.
     pub fast_lane_sequence: u64,
+    /// The bundle whose consequences are noted here.
+    #[serde(default)]
+    pub bundle_version: u64,
     /// Suspensions that no bundle in use contains yet.
     pub revocations: Vec<Revocation>,
     /// Suspensions in a bundle that the shrink guard holds back.
@@ -54,15 +57,32 @@ pub struct Leaving {
     pub due_ms: i64,
 }
 
+/// Marks were kept, and no copy of them is sound.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{0} and its copy are damaged: a revocation that no bundle contains yet is forgotten until the \
+     directory repeats it"
+)]
+pub struct Damaged(PathBuf);
+
 impl Marks {
-    /// Reads the newer sound copy; with none, begins anew.
-    #[must_use]
-    pub fn load(path: &Path) -> Self {
-        [path.to_owned(), second_copy(path)]
+    /// Reads the newer sound copy; a host that never kept any begins with none.
+    ///
+    /// # Errors
+    /// Something was kept and cannot be used.
+    pub fn load(path: &Path) -> Result<Self, Damaged> {
+        let copies = [path.to_owned(), second_copy(path)];
+        let newest = copies
             .iter()
             .filter_map(|copy| read(copy))
-            .max_by_key(|marks| marks.generation)
-            .unwrap_or_default()
+            .max_by_key(|marks| marks.generation);
+        match newest {
+            Some(marks) => Ok(marks),
+            None if copies.iter().any(|copy| copy.symlink_metadata().is_ok()) => {
+                Err(Damaged(path.to_owned()))
+            }
+            None => Ok(Self::default()),
+        }
     }
 
     /// Makes the marks durable, both copies.
@@ -76,6 +96,13 @@ impl Marks {
         let bytes = [checksum.as_slice(), &body].concat();
         disk.replace(path, &bytes, 0o600)?;
         disk.replace(&second_copy(path), &bytes, 0o600)
+    }
+
+    /// Notes a suspension; one that was offered again is noted once.
+    pub(super) fn stick(&mut self, revocation: Revocation) {
+        if !self.revocations.contains(&revocation) {
+            self.revocations.push(revocation);
+        }
     }
 
     /// Whom the fast lane, or a bundle held back, has suspended beyond what a bundle with this
@@ -104,7 +131,7 @@ fn read(path: &Path) -> Option<Marks> {
     let (checksum, body) = bytes.split_at_checked(CHECKSUM_BYTES)?;
     let found: [u8; CHECKSUM_BYTES] = Sha256::digest(body).into();
     if found != checksum {
-        tracing::error!(path = %path.display(), "damaged; the other copy is used");
+        tracing::error!(path = %path.display(), "damaged, and of no use");
         return None;
     }
     serde_json::from_slice(body).ok()

@@ -68,7 +68,7 @@ pub struct Mirror {
     /// Fast-lane sequence of the manifest kept as previous.
     previous_contains: u64,
     marks: Marks,
-    /// What was wrong with the newest bundle on disk, where the previous one had to serve.
+    /// What was damaged on disk: the newest bundle, so that the previous one had to serve, or the marks.
     pub damage: Option<String>,
 }
 
@@ -85,6 +85,10 @@ impl Mirror {
         let store = Store::open(paths.bundle())?;
         let chain = read_bounded(&paths.root_chain(), ROOT_CHAIN_BYTES_MAX)?.unwrap_or_default();
         let roots = reopen_root_chain(&enrolled.identity.organisation, &chain)?;
+        let (marks, damage) = match Marks::load(&paths.marks()) {
+            Ok(marks) => (marks, None),
+            Err(damaged) => (Marks::default(), Some(damaged.to_string())),
+        };
         let mut mirror = Self {
             paths: paths.clone(),
             disk,
@@ -93,8 +97,8 @@ impl Mirror {
             roots,
             in_force: None,
             previous_contains: 0,
-            marks: Marks::load(&paths.marks()),
-            damage: None,
+            marks,
+            damage,
         };
         mirror.reopen();
         Ok(mirror)
@@ -105,14 +109,34 @@ impl Mirror {
         if let Ok(Some(previous)) = &previous {
             self.previous_contains = previous.accepted.manifest().fast_lane_sequence;
         }
+        let previous = previous.ok().flatten();
         self.in_force = match self.stored(Which::Newest) {
-            Ok(Some(newest)) => Some(newest),
-            Ok(None) => previous.ok().flatten(),
+            Ok(Some(newest)) => {
+                self.in_force = Some(newest);
+                self.note_interrupted(previous.as_ref());
+                return;
+            }
+            Ok(None) => previous,
             Err(error) => {
-                self.damage = Some(error.to_string());
-                previous.ok().flatten()
+                self.damage = Some(format!(
+                    "the newest bundle is damaged, the previous one serves: {error}"
+                ));
+                previous
             }
         };
+    }
+
+    /// The power went after the newest bundle was durable and before the marks were: what its
+    /// coming meant is noted now.
+    fn note_interrupted(&mut self, previous: Option<&InForce>) {
+        let Some(newest) = self.in_force.as_ref().map(|now| now.accepted.manifest()) else {
+            return;
+        };
+        if self.marks.bundle_version == newest.version {
+            return;
+        }
+        let came = newest.issued;
+        self.note_change(previous, came);
     }
 
     fn stored(&self, which: Which) -> Result<Option<InForce>, MirrorError> {
@@ -279,14 +303,30 @@ impl Mirror {
         };
         let old = self.in_force.replace(new);
         self.damage = None;
-        self.note_leaving(old.as_ref(), now);
-        let manifest = self
-            .in_force
-            .as_ref()
-            .map(|now| now.accepted.manifest().clone());
-        let contained = manifest.as_ref().map_or(0, |new| new.fast_lane_sequence);
         if let Some(old) = &old {
             self.previous_contains = old.accepted.manifest().fast_lane_sequence;
+        }
+        self.note_change(old.as_ref(), now);
+        self.marks.held_back.clear();
+        let manifests = [self.in_force.as_ref(), old.as_ref()];
+        let kept: Vec<_> = manifests
+            .into_iter()
+            .flatten()
+            .map(|kept| kept.accepted.manifest())
+            .collect();
+        self.store.forget_others(&*self.disk, &kept);
+        self.save_marks()
+    }
+
+    /// Notes what the change from the bundle before to the one in force means.
+    fn note_change(&mut self, old: Option<&InForce>, now: Timestamp) {
+        self.note_leaving(old, now);
+        let Some(new) = self.in_force.as_ref().map(|new| new.accepted.manifest()) else {
+            return;
+        };
+        let (version, contained) = (new.version, new.fast_lane_sequence);
+        let issued = new.issued.as_millisecond();
+        if let Some(old) = old {
             self.note_suspended(old, contained);
         }
         // The previous bundle may have to serve after a damage: what it lacks still sticks.
@@ -294,16 +334,9 @@ impl Mirror {
         self.marks
             .revocations
             .retain(|revocation| revocation.sequence > in_both);
-        self.marks.held_back.clear();
         self.marks.fast_lane_sequence = self.marks.fast_lane_sequence.max(contained);
-        if let Some(manifest) = &manifest {
-            let issued = manifest.issued.as_millisecond();
-            self.marks.newest_signed_ms = self.marks.newest_signed_ms.max(issued);
-            let old = old.as_ref().map(|old| old.accepted.manifest());
-            let kept: Vec<_> = [Some(manifest), old].into_iter().flatten().collect();
-            self.store.forget_others(&*self.disk, &kept);
-        }
-        self.save_marks()
+        self.marks.newest_signed_ms = self.marks.newest_signed_ms.max(issued);
+        self.marks.bundle_version = version;
     }
 
     /// What this bundle suspends must hold as well when the previous one has to serve after a
@@ -311,13 +344,10 @@ impl Mirror {
     fn note_suspended(&mut self, old: &InForce, contained: u64) {
         let Some(new) = &self.in_force else { return };
         for user in suspensions(&old.read.slice, &new.read.slice) {
-            let revocation = Revocation {
+            self.marks.stick(Revocation {
                 sequence: contained,
                 user,
-            };
-            if !self.marks.revocations.contains(&revocation) {
-                self.marks.revocations.push(revocation);
-            }
+            });
         }
     }
 

@@ -35,7 +35,7 @@ impl Mirror {
         };
         match message.action {
             FastAction::SuspendUser { user } => {
-                self.marks.revocations.push(Revocation {
+                self.marks.stick(Revocation {
                     sequence: message.sequence,
                     user: user.clone(),
                 });

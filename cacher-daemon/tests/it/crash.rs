@@ -219,3 +219,66 @@ async fn syn_21_a_disk_that_refuses_leaves_the_last_good_bundle_and_recovers_by_
     give(&cacher, &new).await.unwrap();
     assert_eq!(cacher.tables().version, 2);
 }
+
+#[tokio::test]
+async fn syn_12_whoever_left_with_the_power_is_still_sent_away() {
+    let organisation = Organisation::new();
+    let old = organisation.bundle(1, &slice(vec![person(1), person(2)]));
+    let new = organisation.bundle(2, &slice(vec![person(2)]));
+    let mut entered = false;
+    for step in 0.. {
+        let host = TestHost::new(&organisation);
+        let cacher = host.cacher();
+        give(&cacher, &old).await.unwrap();
+        drop(cacher);
+        let disk = Arc::new(PowerCut::after(step));
+        let cacher = host.cacher_on(Arc::clone(&disk) as _);
+        let _ = take(&cacher, &new, true).await;
+        drop(cacher);
+        let mirror = host.mirror();
+        let leaving = mirror.marks().leaving.iter().map(|one| one.user.as_str());
+        let expected: &[&str] = if mirror.version() == 2 {
+            &["usr_1"]
+        } else {
+            &[]
+        };
+        assert_eq!(leaving.collect::<Vec<_>>(), expected, "step {step}");
+        entered |= mirror.version() == 2 && disk.happened();
+        if !disk.happened() {
+            break;
+        }
+    }
+    assert!(entered, "the power went between the bundle and the marks");
+}
+
+#[tokio::test]
+async fn marks_of_which_both_copies_are_damaged_are_reported_and_not_taken_for_none() {
+    let organisation = Organisation::new();
+    let host = TestHost::new(&organisation);
+    let cacher = host.cacher();
+    give(&cacher, &organisation.bundle(1, &slice(vec![person(1)])))
+        .await
+        .unwrap();
+    revoke(&cacher, organisation.suspension(1, "usr_1"))
+        .await
+        .unwrap();
+    drop(cacher);
+    let marks = host.paths.marks();
+    let copy = cacher_daemon::mirror::marks::second_copy(&marks);
+    std::fs::write(&marks, b"damaged").unwrap();
+    assert_eq!(host.mirror().damage, None, "the other copy serves");
+    std::fs::write(&copy, b"damaged").unwrap();
+    let damage = host.mirror().damage.expect("said");
+    assert!(
+        damage.contains("until the directory repeats it"),
+        "{damage}"
+    );
+    // Offered again, it sticks again.
+    let cacher = host.cacher();
+    revoke(&cacher, organisation.suspension(1, "usr_1"))
+        .await
+        .unwrap();
+    cacher.apply().await;
+    let outcome = account::decide(&cacher, &login("user1")).await.outcome;
+    assert_eq!(outcome, Outcome::Denied);
+}

@@ -114,6 +114,6 @@ async fn a_host_enrolled_anew_keeps_nothing_of_its_former_self() {
     let fingerprint = Sha256::digest(&directory.ca_der).into();
     attempt(&directory, fingerprint, &host.paths).await.unwrap();
     assert!(!host.paths.kept_map().exists() && !host.paths.bundle().exists());
-    let marks = cacher_daemon::mirror::marks::Marks::load(&host.paths.marks());
+    let marks = cacher_daemon::mirror::marks::Marks::load(&host.paths.marks()).unwrap();
     assert_eq!(marks, cacher_daemon::mirror::marks::Marks::default());
 }

@@ -9,6 +9,8 @@ use std::time::Duration;
 use cacher_daemon::cacher::{Cacher, Parts};
 use cacher_daemon::config::Config;
 use cacher_daemon::disk::{Disk, HostDisk};
+use cacher_daemon::identity::Enrolled;
+use cacher_daemon::mirror::Mirror;
 use cacher_daemon::paths::Paths;
 use cacher_daemon::time::Clock;
 use hpke::rand_core::{TryCryptoRng, TryRng};
@@ -298,6 +300,12 @@ impl TestHost {
         config.pam.create_home = false;
         config.events.spool_reserve = 4096;
         config
+    }
+
+    /// What a cacher that starts now would find on disk.
+    pub(crate) fn mirror(&self) -> Mirror {
+        let enrolled = Enrolled::load(&self.paths).unwrap().unwrap();
+        Mirror::open(&self.paths, Arc::new(HostDisk), enrolled).unwrap()
     }
 
     pub(crate) fn cacher(&self) -> Arc<Cacher> {
