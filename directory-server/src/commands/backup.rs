@@ -53,8 +53,15 @@ impl Restore {
         }
         let arriving = beside(target, ".restoring");
         let failed = |error| CommandError::File(arriving.clone(), error);
-        if arriving.exists() {
-            std::fs::remove_file(&arriving).map_err(failed)?;
+        // The log of a restore that was cut off would be replayed into this one.
+        for left in [
+            arriving.clone(),
+            beside(&arriving, "-wal"),
+            beside(&arriving, "-shm"),
+        ] {
+            if left.exists() {
+                std::fs::remove_file(&left).map_err(failed)?;
+            }
         }
         store::copy(&self.source, &arriving).await?;
         let (store, organisation) = store::open(&arriving).await?;
