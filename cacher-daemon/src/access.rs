@@ -83,7 +83,8 @@ fn row(request: &Request) -> (&'static [Entrance], Audience, Moment) {
         Request::Account(_) => (PAM, Themselves, Any),
         Request::OpenSession(_) | Request::CloseSession(_) => (PAM, Root, Any),
         Request::AuthorizedKeys(_) => (KEYS, KeysCommand, First),
-        Request::OwnerOfId(_) => (NSS, Anyone, Any),
+        Request::IdentityMemory => (NSS, Anyone, First),
+        Request::OwnerOfId(_) | Request::OwnerOfName(_) => (NSS, Anyone, Any),
         Request::Status => (PEOPLE, Anyone, Any),
         Request::Explain(_) => (PEOPLE, Themselves, Any),
         Request::SyncNow(_) => (ADMIN, Root, First),
@@ -101,7 +102,9 @@ pub fn named_user(request: &Request) -> Option<&str> {
         Request::AuthorizedKeys(question) => Some(&question.user),
         Request::Answer(_)
         | Request::CloseSession(_)
+        | Request::IdentityMemory
         | Request::OwnerOfId(_)
+        | Request::OwnerOfName(_)
         | Request::Status
         | Request::SyncNow(_) => None,
     }

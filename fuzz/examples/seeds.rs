@@ -5,7 +5,7 @@ use std::path::Path;
 use std::{fs, io};
 
 use fuzz_world::{HOST, ORGANISATION, now, root_document};
-use identity_map::{MapContent, MapGroup, MapUser, MemberPolicy, write_map};
+use identity_map::{MapContent, MapGroup, MapUser, MemberPolicy, Owners, write_map};
 use jiff::SignedDuration;
 use local_protocol::*;
 use posix_names::{Gecos, Gid, GroupName, HomeDirectory, LoginShell, Uid, UserName};
@@ -200,6 +200,7 @@ fn map() -> Vec<u8> {
         issued_at_ms: now().as_millisecond(),
         enumerate: true,
         member_policy: MemberPolicy::All,
+        owners: Owners::All,
         users: vec![user("alice", 70_001, &[70_003]), user("bob", 70_002, &[])],
         groups: vec![
             group("alice", 70_001, &[]),

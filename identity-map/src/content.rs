@@ -16,6 +16,8 @@ pub struct MapContent {
     pub enumerate: bool,
     /// Whether groups list their members.
     pub member_policy: MemberPolicy,
+    /// What readers may ask the cacher about.
+    pub owners: Owners,
     /// Every user of this host.
     pub users: Vec<MapUser>,
     /// Every group that matters on this host.
@@ -31,6 +33,19 @@ pub enum MemberPolicy {
     All,
     /// No members; some programs give up on group entries over 16 KiB.
     None,
+}
+
+/// What the NSS module may ask the cacher, once the map lacks it: people and groups of the
+/// organisation without rights on this host, who own files here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Owners {
+    /// Nothing: what the map lacks is not there.
+    Off,
+    /// Ids of the directory's ranges.
+    #[default]
+    Ids,
+    /// Those, and names.
+    All,
 }
 
 /// A user.

@@ -18,6 +18,7 @@
 //! `superseded` is 0 in a file; the cacher sets it in memory files, so no checksum covers it.
 //! Sections beyond those named here are left for later formats' additions and ignored.
 
+use crate::content::Owners;
 use crate::hash::checksum;
 use crate::read::ReadError;
 
@@ -31,7 +32,7 @@ pub const RECORDS_MAX: usize = 1 << 22;
 pub const MAP_BYTES_MAX: u64 = 1 << 30;
 
 pub(crate) const MAGIC: [u8; 8] = *b"cloudmap";
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 pub(crate) const HEADER_BYTES: usize = 384;
 pub(crate) const HEADER_CHECKED_FROM: usize = 24;
 /// The word that the cacher sets in memory files.
@@ -55,6 +56,8 @@ pub(crate) const GROUP_NAME_AT: usize = 32;
 
 const FLAG_ENUMERATE: u32 = 1;
 const FLAG_MEMBERS: u32 = 2;
+const FLAG_ASK_IDS: u32 = 4;
+const FLAG_ASK_NAMES: u32 = 8;
 
 /// What a section holds; the number is its place in the header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +89,7 @@ pub(crate) struct Header {
     pub(crate) seed: u64,
     pub(crate) enumerate: bool,
     pub(crate) members: bool,
+    pub(crate) owners: Owners,
     pub(crate) users: u32,
     pub(crate) groups: u32,
     pub(crate) ranges: [(u32, u32); RANGES_MAX],
@@ -100,6 +104,17 @@ impl Header {
             .unwrap_or_default()
     }
 
+    fn flags(&self) -> u32 {
+        let owners = match self.owners {
+            Owners::Off => 0,
+            Owners::Ids => FLAG_ASK_IDS,
+            Owners::All => FLAG_ASK_IDS | FLAG_ASK_NAMES,
+        };
+        let enumerate = if self.enumerate { FLAG_ENUMERATE } else { 0 };
+        let members = if self.members { FLAG_MEMBERS } else { 0 };
+        owners | enumerate | members
+    }
+
     pub(crate) fn to_bytes(self) -> [u8; HEADER_BYTES] {
         let mut bytes = [0; HEADER_BYTES];
         put(&mut bytes, 0, &MAGIC);
@@ -108,9 +123,7 @@ impl Header {
         put(&mut bytes, 32, &self.version.to_le_bytes());
         put(&mut bytes, 40, &self.issued_at_ms.to_le_bytes());
         put(&mut bytes, 48, &self.seed.to_le_bytes());
-        let flags = if self.enumerate { FLAG_ENUMERATE } else { 0 }
-            | if self.members { FLAG_MEMBERS } else { 0 };
-        put(&mut bytes, 56, &flags.to_le_bytes());
+        put(&mut bytes, 56, &self.flags().to_le_bytes());
         put(&mut bytes, 60, &self.users.to_le_bytes());
         put(&mut bytes, 64, &self.groups.to_le_bytes());
         for (index, (first, last)) in self.ranges.into_iter().enumerate() {
@@ -143,6 +156,7 @@ impl Header {
             seed: u64_at(bytes, 48),
             enumerate: flags & FLAG_ENUMERATE != 0,
             members: flags & FLAG_MEMBERS != 0,
+            owners: owners(flags),
             users: u32_at(bytes, 60),
             groups: u32_at(bytes, 64),
             ..Self::default()
@@ -162,6 +176,14 @@ impl Header {
             }
         }
         Ok(header)
+    }
+}
+
+fn owners(flags: u32) -> Owners {
+    match (flags & FLAG_ASK_IDS != 0, flags & FLAG_ASK_NAMES != 0) {
+        (false, _) => Owners::Off,
+        (true, false) => Owners::Ids,
+        (true, true) => Owners::All,
     }
 }
 

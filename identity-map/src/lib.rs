@@ -17,7 +17,7 @@ mod read_group;
 mod read_user;
 mod write;
 
-pub use content::{MapContent, MapGroup, MapUser, MemberPolicy, WriteError};
+pub use content::{MapContent, MapGroup, MapUser, MemberPolicy, Owners, WriteError};
 pub use file::MapFile;
 pub use layout::{GROUPS_PER_USER_MAX, MAP_BYTES_MAX, MEMBERS_PER_GROUP_MAX, RECORDS_MAX};
 pub use memory::{MemoryFile, SealedMap};

@@ -3,6 +3,7 @@
 
 use posix_names::{FIRST_RANGE, SECOND_RANGE};
 
+use crate::content::Owners;
 use crate::hash::{Probe, bucket_seed, checksum, first_choice_buckets};
 use crate::layout::{
     BUCKET_BYTES, HEADER_BYTES, Header, MAP_BYTES_MAX, RECORD_ALIGN, SPILL_BUCKETS, SectionKind,
@@ -92,6 +93,11 @@ impl<B: Bytes> Map<B> {
     /// Whether groups list their members.
     pub fn lists_members(&self) -> bool {
         self.header.members
+    }
+
+    /// What the cacher may be asked about, once this map lacks it.
+    pub fn owners(&self) -> Owners {
+        self.header.owners
     }
 
     /// Number of users.

@@ -55,6 +55,7 @@ pub fn write_map(content: &MapContent) -> Result<Vec<u8>, WriteError> {
         seed,
         enumerate: content.enumerate,
         members: content.member_policy == MemberPolicy::All,
+        owners: content.owners,
         users: counted(users.order.len())?,
         groups: counted(groups.order.len())?,
         ranges: [

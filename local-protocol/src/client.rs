@@ -1,7 +1,9 @@
 //! A blocking client with one deadline for a whole exchange, for programs that must not hang,
 //! die of a signal, or tell a secret to a stranger.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::io::IoSliceMut;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,8 +11,8 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, recv,
-    send, socket_with,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, SocketAddrUnix,
+    SocketFlags, SocketType, connect, recv, recvmsg, send, socket_with,
 };
 
 use crate::deadline::Deadline;
@@ -88,6 +90,22 @@ impl Client {
         self.receive()
     }
 
+    /// Asks one question whose reply may come with a file. A second file is closed unseen, and the
+    /// one that is kept does not survive an exec.
+    ///
+    /// # Errors
+    /// No reply in time, or none that can be understood.
+    pub fn ask_for_file(
+        &mut self,
+        request: &Request,
+    ) -> Result<(Reply, Option<OwnedFd>), ClientError> {
+        self.send(request)?;
+        let mut file = None;
+        let reply =
+            self.receive_by(|socket, buffer| receive_with_file(socket, buffer, &mut file))?;
+        Ok((reply, file))
+    }
+
     /// Sends one request.
     ///
     /// # Errors
@@ -113,19 +131,26 @@ impl Client {
     /// # Errors
     /// No reply in time, or none that can be understood.
     pub fn receive(&mut self) -> Result<Reply, ClientError> {
+        self.receive_by(|socket, buffer| {
+            let (received, _) = recv(socket, buffer, RecvFlags::DONTWAIT)?;
+            Ok(received)
+        })
+    }
+
+    fn receive_by(&self, mut some: impl ReceiveSome) -> Result<Reply, ClientError> {
         let mut header = [0; HEADER_BYTES];
-        self.fill(&mut header)?;
+        self.fill(&mut header, &mut some)?;
         let mut body = vec![0; body_length(header)?];
-        self.fill(&mut body)?;
+        self.fill(&mut body, &mut some)?;
         Ok(decode(&body)?)
     }
 
-    fn fill(&self, buffer: &mut [u8]) -> Result<(), ClientError> {
+    fn fill(&self, buffer: &mut [u8], some: &mut impl ReceiveSome) -> Result<(), ClientError> {
         let mut rest = buffer;
         while !rest.is_empty() {
-            match recv(&self.socket, &mut *rest, RecvFlags::DONTWAIT) {
-                Ok((0, _)) => return Err(ClientError::HungUp),
-                Ok((received, _)) => rest = rest.get_mut(received..).unwrap_or_default(),
+            match some(self.socket.as_fd(), &mut *rest) {
+                Ok(0) => return Err(ClientError::HungUp),
+                Ok(received) => rest = rest.get_mut(received..).unwrap_or_default(),
                 Err(error) => self.wait_after(error, PollFlags::IN)?,
             }
         }
@@ -147,6 +172,32 @@ impl Client {
             Err(other) => Err(ClientError::Unreachable(other)),
         }
     }
+}
+
+/// Receives what is there without waiting; how many bytes that were.
+trait ReceiveSome: FnMut(BorrowedFd<'_>, &mut [u8]) -> Result<usize, Errno> {}
+
+impl<F: FnMut(BorrowedFd<'_>, &mut [u8]) -> Result<usize, Errno>> ReceiveSome for F {}
+
+/// As `recv`; the first file that comes along is kept, the kernel or the drop of the messages closes
+/// all others.
+fn receive_with_file(
+    socket: BorrowedFd<'_>,
+    buffer: &mut [u8],
+    file: &mut Option<OwnedFd>,
+) -> Result<usize, Errno> {
+    let mut room = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut messages = RecvAncillaryBuffer::new(&mut room);
+    let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+    let received = recvmsg(socket, &mut [IoSliceMut::new(buffer)], &mut messages, flags)?;
+    let files = messages.drain().filter_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(files) => Some(files),
+        _ => None,
+    });
+    for one in files.flatten() {
+        file.get_or_insert(one);
+    }
+    Ok(received.bytes)
 }
 
 /// Connects within the deadline, also when the cacher's queue of connections is full.

@@ -22,7 +22,7 @@ pub use trust::{Trust, Untrusted};
 pub const RUN_DIRECTORY: &str = "/run/cloudid";
 /// PAM: any process may connect, the table decides.
 pub const PAM_SOCKET: &str = "/run/cloudid/pam.sock";
-/// NSS: owners of ids that the map lacks.
+/// NSS: the map as a memory file, and owners of what it lacks.
 pub const NSS_SOCKET: &str = "/run/cloudid/nss.sock";
 /// People on this host.
 pub const USER_SOCKET: &str = "/run/cloudid/user.sock";

@@ -28,6 +28,10 @@ pub enum Request {
     SyncNow(SyncNow),
     /// Why may, or may not, this person in? Same engine as the account step.
     Explain(Login),
+    /// A process that looks up much asks for the identity map as a sealed memory file.
+    IdentityMemory,
+    /// Who has a name that the identity map does not know?
+    OwnerOfName(NameQuestion),
 }
 
 /// What the cacher answers.
@@ -53,6 +57,8 @@ pub enum Reply {
     Refused,
     /// The question could not be answered: neither yes nor no.
     Unavailable(String),
+    /// The sealed memory file of the map in force comes with this frame, as its one descriptor.
+    IdentityMemory,
 }
 
 /// What PAM begins.
@@ -151,7 +157,16 @@ pub enum IdQuestion {
     Group(u32),
 }
 
-/// Who owns an id.
+/// A name that the map lacks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NameQuestion {
+    /// A login name.
+    User(String),
+    /// A group name.
+    Group(String),
+}
+
+/// Who owns an id, or has a name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Owner {
     /// A user without rights here.

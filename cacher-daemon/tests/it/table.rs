@@ -4,7 +4,8 @@
 use cacher_daemon::access::{Entrance, KnownUsers, Refusal, Stage, check};
 use cacher_daemon::peer::Standing;
 use local_protocol::{
-    Begin, IdQuestion, KeyQuestion, Login, Purpose, Request, Secret, SessionId, SyncNow,
+    Begin, IdQuestion, KeyQuestion, Login, NameQuestion, Purpose, Request, Secret, SessionId,
+    SyncNow,
 };
 
 const OWNER: u32 = 71_001;
@@ -57,6 +58,11 @@ fn requests() -> Vec<(&'static str, Request)> {
         ("CloseSession", Request::CloseSession(SessionId([0; 16]))),
         ("AuthorizedKeys", Request::AuthorizedKeys(question)),
         ("OwnerOfId", Request::OwnerOfId(IdQuestion::User(OWNER))),
+        (
+            "OwnerOfName",
+            Request::OwnerOfName(NameQuestion::User("alice".to_owned())),
+        ),
+        ("IdentityMemory", Request::IdentityMemory),
         ("Status", Request::Status),
         (
             "SyncNow",
@@ -77,6 +83,8 @@ OpenSession: pam | root | fresh served
 CloseSession: pam | root | fresh served
 AuthorizedKeys: keys | root cloudid-keys | fresh
 OwnerOfId: nss | root owner other cloudid cloudid-keys nobody | fresh served
+OwnerOfName: nss | root owner other cloudid cloudid-keys nobody | fresh served
+IdentityMemory: nss | root owner other cloudid cloudid-keys nobody | fresh
 Status: user admin | root owner other cloudid cloudid-keys nobody | fresh served
 SyncNow: admin | root | fresh
 Explain: user admin | root owner | fresh served
@@ -158,7 +166,10 @@ fn pf_08_a_name_that_is_nobodys_and_a_missing_keys_user_open_nothing() {
     for (name, request) in requests() {
         for (_, entrance) in ENTRANCES {
             let result = check(&request, entrance, standing(OWNER), Stage::Fresh, none);
-            let open = matches!(name, "OwnerOfId" | "Status");
+            let open = matches!(
+                name,
+                "OwnerOfId" | "OwnerOfName" | "IdentityMemory" | "Status"
+            );
             assert!(open || result.is_err(), "{name}");
         }
     }

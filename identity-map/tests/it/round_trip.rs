@@ -1,6 +1,6 @@
 //! What is written is what is read.
 
-use identity_map::{Cursor, Map, MapContent, MemberPolicy, ReadError, write_map};
+use identity_map::{Cursor, Map, MapContent, MemberPolicy, Owners, ReadError, write_map};
 
 use crate::sample::{FIRST_GID, FIRST_UID, by_id, by_name, content, group, groups_of};
 use crate::sample::{members_of, opened, user};
@@ -39,6 +39,20 @@ fn the_text_of_a_user_is_a_passwd_entry_with_x() {
     let alice = by_name(&opened(&bytes), "alice").unwrap().unwrap();
     let text = b"alice\0x\0Person alice\0/home/alice\0/bin/bash\0";
     assert_eq!(alice.text(), text);
+}
+
+#[test]
+fn what_the_cacher_may_be_asked_is_part_of_the_map() {
+    for owners in [Owners::Off, Owners::Ids, Owners::All] {
+        let content = MapContent {
+            owners,
+            ..content(3)
+        };
+        let bytes = write_map(&content).unwrap();
+        let map = opened(&bytes);
+        assert_eq!(map.owners(), owners);
+        assert!(map.enumerates() && map.lists_members());
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 
-use identity_map::{Bytes, GroupHead, Map, MapContent, MapGroup, MapUser, MemberPolicy};
+use identity_map::{Bytes, GroupHead, Map, MapContent, MapGroup, MapUser, MemberPolicy, Owners};
 use identity_map::{ReadError, UserRecord};
 use posix_names::{Gecos, Gid, GroupName, HomeDirectory, LoginShell, Uid, UserName};
 
@@ -62,6 +62,7 @@ pub(crate) fn content(users: u32) -> MapContent {
         issued_at_ms: 1_790_000_000_000,
         enumerate: true,
         member_policy: MemberPolicy::All,
+        owners: Owners::Ids,
         users: people,
         groups,
     }

@@ -4,8 +4,9 @@
 use std::fmt::{Debug, Write};
 
 use local_protocol::{
-    Begin, HEADER_BYTES, HostStatus, IdQuestion, KeyQuestion, Login, MakeHome, Outcome, Owner,
-    Prompt, Purpose, Reply, Request, Secret, SessionId, SyncNow, Verb, VerbResult, decode, encode,
+    Begin, HEADER_BYTES, HostStatus, IdQuestion, KeyQuestion, Login, MakeHome, NameQuestion,
+    Outcome, Owner, Prompt, Purpose, Reply, Request, Secret, SessionId, SyncNow, Verb, VerbResult,
+    decode, encode,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -52,6 +53,9 @@ pub(crate) fn requests() -> Vec<Request> {
             accept_shrink: true,
         }),
         Request::Explain(login()),
+        Request::IdentityMemory,
+        Request::OwnerOfName(NameQuestion::User("alice".to_owned())),
+        Request::OwnerOfName(NameQuestion::Group("staff".to_owned())),
     ]
 }
 
@@ -92,6 +96,7 @@ pub(crate) fn replies() -> Vec<Reply> {
         Reply::Explained("{}".to_owned()),
         Reply::Refused,
         Reply::Unavailable("no bundle yet".to_owned()),
+        Reply::IdentityMemory,
     ]);
     replies
 }

@@ -7,6 +7,8 @@ mod document;
 #[cfg(test)]
 mod encoding;
 #[cfg(test)]
+mod files;
+#[cfg(test)]
 mod frames;
 #[cfg(test)]
 mod peer;

@@ -1,6 +1,6 @@
 //! People for tests, as a map and as lines of passwd and group.
 
-use identity_map::{MapContent, MapGroup, MapUser, MemberPolicy};
+use identity_map::{MapContent, MapGroup, MapUser, MemberPolicy, Owners};
 use posix_names::{Gecos, Gid, GroupName, HomeDirectory, LoginShell, Uid, UserName};
 
 pub(crate) const ALICE: u32 = 70_001;
@@ -35,6 +35,7 @@ pub(crate) fn content(users: Vec<MapUser>, groups: Vec<MapGroup>) -> MapContent 
         issued_at_ms: 1_790_000_000_000,
         enumerate: true,
         member_policy: MemberPolicy::All,
+        owners: Owners::Ids,
         users,
         groups,
     }
