@@ -10,6 +10,8 @@ pub struct Paths {
     pub state: PathBuf,
     /// `/run/cloudid`: map and sockets.
     pub run: PathBuf,
+    /// `/run/cloudid-lookups`: sockets for programs that know no NSS module.
+    pub lookups: PathBuf,
     /// `/etc/cloudid`: settings and the pinned CA.
     pub config: PathBuf,
     /// `/etc`: the host's own users, groups and shells.
@@ -29,6 +31,7 @@ impl Paths {
         Self {
             state: root.join("var/lib/cloudid"),
             run: root.join("run/cloudid"),
+            lookups: root.join("run/cloudid-lookups"),
             config: root.join("etc/cloudid"),
             etc: root.join("etc"),
         }
@@ -122,5 +125,17 @@ impl Paths {
     #[must_use]
     pub fn socket(&self, name: &str) -> PathBuf {
         self.run.join(name)
+    }
+
+    /// The socket for systemd's user database; a link in `/run/systemd/userdb` leads here.
+    #[must_use]
+    pub fn userdb_socket(&self) -> PathBuf {
+        self.lookups.join("userdb.sock")
+    }
+
+    /// The socket that speaks as nscd does, in a folder that can be given to a container.
+    #[must_use]
+    pub fn nscd_socket(&self) -> PathBuf {
+        self.lookups.join("nscd/socket")
     }
 }

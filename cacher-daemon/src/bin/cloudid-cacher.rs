@@ -11,7 +11,7 @@ use cacher_daemon::disk::HostDisk;
 use cacher_daemon::enroll::{EnrollError, Wanted, enroll};
 use cacher_daemon::paths::Paths;
 use cacher_daemon::time::{Clock, SystemClock};
-use cacher_daemon::{daemon, logging, publish};
+use cacher_daemon::{daemon, logging, lookups, publish};
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -47,6 +47,9 @@ enum Work {
         #[arg(long)]
         tag: Vec<String>,
     },
+    /// Answer programs that know no NSS module: systemd's user database and, where it is switched
+    /// on, the protocol of nscd.
+    Lookups,
     /// Copy the last good identity map to /run/cloudid; runs at early boot.
     PublishMap,
 }
@@ -92,6 +95,7 @@ fn main() -> ExitCode {
             };
             enrolled(&paths, &wanted)
         }
+        Some(Work::Lookups) => lookups(&paths, &config),
         Some(Work::PublishMap) | None => daemon(&paths, config),
     }
 }
@@ -137,6 +141,15 @@ fn daemon(paths: &Paths, config: Config) -> ExitCode {
     match ran {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
+    }
+}
+
+fn lookups(paths: &Paths, config: &Config) -> ExitCode {
+    logging::begin(&config.daemon.log_level, config.daemon.log_format == "json");
+    let ran = runtime().and_then(|runtime| runtime.block_on(lookups::run(paths, config)));
+    match ran {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error.to_string()),
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Config {
     pub daemon: Daemon,
     /// What the published map looks like.
     pub nss: Nss,
+    /// The socket for programs that know no NSS module.
+    pub nscd: Nscd,
     /// What people see who log in.
     pub pam: Pam,
     /// What holds while the directory is away.
@@ -78,6 +80,13 @@ pub struct Nss {
     pub fallback_shell: String,
     /// Names of the shells that may be replaced.
     pub fallback_for: Vec<String>,
+}
+
+/// `[nscd]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nscd {
+    /// Whether the protocol of nscd is spoken on a socket of ours.
+    pub enabled: bool,
 }
 
 /// `[pam]`
@@ -179,6 +188,9 @@ impl Config {
             directory: Directory::read(&mut from),
             daemon: Daemon::read(&mut from),
             nss: Nss::read(&mut from),
+            nscd: Nscd {
+                enabled: from.flag("nscd.enabled", false),
+            },
             pam: Pam::read(&mut from),
             offline: Offline {
                 max_age: from.duration("offline.max_age", "168h"),
@@ -291,6 +303,7 @@ impl fmt::Display for Config {
         put("nss.negative_ttl", seconds(self.nss.negative_ttl).into());
         put("nss.fallback_shell", self.nss.fallback_shell.clone().into());
         put("nss.fallback_for", self.nss.fallback_for.clone().into());
+        put("nscd.enabled", self.nscd.enabled.into());
         put("pam.prompt", self.pam.prompt.clone().into());
         put("pam.offline_notice", self.pam.offline_notice.into());
         put("pam.fail_delay", seconds(self.pam.fail_delay).into());
