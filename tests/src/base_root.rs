@@ -46,7 +46,8 @@ pub(crate) fn cache() -> PathBuf {
 pub fn prepare_base_root() -> PathBuf {
     let folder = cache();
     let suite = release_of_the_machine();
-    let root = folder.join(format!("base-{suite}-{}", recipe()));
+    let recipe = recipe_of(&[&PACKAGES.join(","), SETUP]);
+    let root = folder.join(format!("base-{suite}-{recipe}"));
     let lock = File::create(folder.join("base.lock")).or_fail("make the lock of the base root");
     lock.lock().or_fail("lock the base root");
     if !root.is_dir() {
@@ -93,11 +94,12 @@ fn make(suite: &str, root: &Path) {
     say("base root ready");
 }
 
-/// Changes whenever the recipe does.
-fn recipe() -> String {
+/// A short name that changes whenever the recipe does.
+pub(crate) fn recipe_of(parts: &[&str]) -> String {
     let mut hash = Sha256::new();
-    hash.update(PACKAGES.join(","));
-    hash.update(SETUP);
+    for part in parts {
+        hash.update(part);
+    }
     hash.finalize()
         .iter()
         .take(6)
@@ -107,7 +109,7 @@ fn recipe() -> String {
         })
 }
 
-fn release_of_the_machine() -> String {
+pub(crate) fn release_of_the_machine() -> String {
     let release = fs::read_to_string("/etc/os-release").or_fail("read /etc/os-release");
     let codename = release
         .lines()
@@ -118,7 +120,7 @@ fn release_of_the_machine() -> String {
 }
 
 /// The mirror this machine itself installs from.
-fn mirror(suite: &str) -> String {
+pub(crate) fn mirror(suite: &str) -> String {
     let targets = run(
         "apt-get",
         &[
@@ -140,6 +142,6 @@ fn mirror(suite: &str) -> String {
     clippy::print_stderr,
     reason = "a minute of silence would look like a hang"
 )]
-fn say(what: &str) {
+pub(crate) fn say(what: &str) {
     eprintln!("{what}");
 }

@@ -2,8 +2,10 @@
 //! namespaces of its own. Switching it off throws away its processes, its mounts and `/run`; its
 //! disk stays until the lab ends.
 
-use crate::command::{OrFail, Outcome, fail, finish, long_running};
+use crate::command::{OrFail, Outcome, fail, finish};
 use crate::faults::Disk;
+use crate::init::Init;
+use crate::layer::Root;
 use crate::network::{Address, Cable};
 use crate::services::Service;
 use crate::wait::eventually;
@@ -14,7 +16,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-const INIT: &str = include_str!("init.sh");
 const SEARCH_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// A shifted clock is not shared between a program and one it starts as somebody else.
 const NO_SHARED_CLOCK: &str = "FAKETIME_DISABLE_SHM=1";
@@ -25,7 +26,8 @@ const BOOT_LIMIT: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub struct Host {
     folder: PathBuf,
-    base: PathBuf,
+    root: Root,
+    init: Init,
     cable: Cable,
     disk: Disk,
     dies_with_us: bool,
@@ -41,7 +43,7 @@ struct Running {
 impl Host {
     pub(crate) fn new(
         lab: &Path,
-        base: &Path,
+        (root, init): (Root, Init),
         cable: Cable,
         disk: Disk,
         dies_with_us: bool,
@@ -49,10 +51,11 @@ impl Host {
         let folder = lab.join(&cable.host);
         fs::create_dir_all(folder.join("root")).or_fail("make the folder of a host");
         disk.make(&folder);
-        let (base, running) = (base.to_owned(), RefCell::new(None));
+        let running = RefCell::new(None);
         Self {
             folder,
-            base,
+            root,
+            init,
             cable,
             disk,
             dies_with_us,
@@ -74,6 +77,18 @@ impl Host {
 
     pub(crate) fn cable(&self) -> &Cable {
         &self.cable
+    }
+
+    pub(crate) fn init(&self) -> &Init {
+        &self.init
+    }
+
+    /// What every way to start it needs to know, as arguments.
+    pub(crate) fn push_places(&self, command: &mut Command) {
+        command
+            .arg(&self.folder)
+            .arg(self.root.lower_directories())
+            .arg(self.disk.mount_command(&self.folder));
     }
 
     /// Starts the host and waits until its sshd answers.
@@ -98,26 +113,9 @@ impl Host {
     pub fn switch_on_without_waiting(&self) {
         let console = fs::File::create(self.folder.join("console")).or_fail("make the console");
         let errors = console.try_clone().or_fail("share the console");
-        let mut command = long_running(self.dies_with_us);
-        command
-            .arg("nsenter")
-            .arg(format!("--net=/run/netns/{}", self.cable.namespace));
-        command.args([
-            "unshare",
-            "--mount",
-            "--pid",
-            "--uts",
-            "--ipc",
-            "--fork",
-            "--kill-child",
-        ]);
-        command.args(["--propagation=private", "/bin/sh", "-euc", ENTER, "enter"]);
-        command
-            .arg(&self.folder)
-            .arg(&self.base)
-            .arg(self.disk.mount_command(&self.folder));
-        fs::write(self.folder.join("init.sh"), INIT).or_fail("write the init of a host");
+        fs::write(self.folder.join("init.sh"), Init::script()).or_fail("write the init of a host");
         fs::write(self.folder.join("name"), self.name()).or_fail("write the name of a host");
+        let mut command = self.init.command(self, self.dies_with_us);
         command.stdin(Stdio::null()).stdout(console).stderr(errors);
         let outside = command.spawn().or_fail("start a host");
         let lab = self.folder.parent().or_fail("find the folder of the lab");
@@ -141,7 +139,8 @@ impl Host {
                 .next()
                 .and_then(|id| id.parse().ok())
                 .unwrap_or(0);
-            init != 0 && Path::new(&format!("/proc/{init}/root/run/lab/ready")).exists()
+            let ready = format!("/proc/{init}/root/{}", self.init.ready_file());
+            init != 0 && Path::new(&ready).exists()
         });
         if !ready {
             fail(&format!(
@@ -162,10 +161,13 @@ impl Host {
     /// Cuts the power: every process is gone at once.
     pub fn cut_power(&self) {
         if let Some(mut running) = self.running.borrow_mut().take() {
+            if let Init::Systemd(group) = &self.init {
+                group.end();
+            }
             let _ = running.outside.kill();
             let _ = running.outside.wait();
             // init is gone when its pid namespace is; only then is the disk free for the next start
-            let gone = || !Path::new(&format!("/proc/{}/root/run/lab", running.init)).exists();
+            let gone = || !Path::new(&format!("/proc/{}/root/run", running.init)).exists();
             eventually(Duration::from_secs(10), gone);
         }
     }
@@ -173,9 +175,20 @@ impl Host {
     /// An orderly reboot: programs are asked to end, `/run` is thrown away, the disk stays.
     #[track_caller]
     pub fn reboot(&self) {
-        self.run("kill -TERM -1");
-        self.cut_power();
+        self.shut_down();
         self.switch_on();
+    }
+
+    /// Programs are asked to end, then the host is switched off.
+    pub fn shut_down(&self) {
+        match &self.init {
+            Init::Script => drop(self.run("kill -TERM -1")),
+            Init::Systemd(group) => {
+                self.run("systemctl --no-block poweroff");
+                group.remove_when_empty();
+            }
+        }
+        self.cut_power();
     }
 
     /// Runs a shell command as root on the host, without judging the answer.
@@ -199,10 +212,13 @@ impl Host {
         let mut command = Command::new("nsenter");
         command.arg(format!("--target={init}"));
         command.args([
-            "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd", "env", "-i",
+            "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd",
         ]);
         command
+            .args(self.init.further_namespaces())
             .args([
+                "env",
+                "-i",
                 SEARCH_PATH,
                 "HOME=/root",
                 "TERM=dumb",
@@ -271,22 +287,3 @@ impl Drop for Host {
         }
     }
 }
-
-/// Arguments: folder of the host, base root, command that mounts the disk. The overlay is mounted
-/// inside the new namespace, so nothing stays mounted when the host ends.
-const ENTER: &str = r#"
-folder=$1 base=$2 mount_disk=$3
-eval "$mount_disk"
-mkdir -p "$folder/disk/upper" "$folder/disk/work"
-mount -t overlay overlay \
-    -o "lowerdir=$base,upperdir=$folder/disk/upper,workdir=$folder/disk/work" "$folder/root"
-name=$(cat "$folder/name")
-if [ ! -e "$folder/made" ]; then
-    echo "$name" > "$folder/root/etc/hostname"
-    printf '127.0.0.1 localhost\n127.0.1.1 %s\n' "$name" > "$folder/root/etc/hosts"
-    cp "$folder/init.sh" "$folder/root/sbin/lab-init"
-    chmod 755 "$folder/root/sbin/lab-init"
-    : > "$folder/made"
-fi
-exec /usr/bin/env -i /usr/sbin/chroot "$folder/root" /bin/sh /sbin/lab-init
-"#;

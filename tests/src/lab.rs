@@ -1,11 +1,14 @@
 //! One laboratory: a network with throw-away hosts on it, gone when the value is dropped. Several
 //! labs may exist at once, in one process or in many.
 
-use crate::base_root::{cache, prepare_base_root};
+use crate::base_root::cache;
+use crate::cgroup::ControlGroup;
 use crate::client::Client;
 use crate::command::{OrFail, fail, run};
 use crate::faults::Disk;
 use crate::host::Host;
+use crate::init::Init;
+use crate::layer::{Layer, Root, SYSTEMD};
 use crate::leftovers;
 use crate::network::{Cable, Network};
 use std::cell::Cell;
@@ -27,7 +30,7 @@ const PREFIX: &str = "cloudid-lab";
 #[derive(Debug)]
 pub struct Lab {
     folder: PathBuf,
-    base: PathBuf,
+    name: String,
     network: Network,
     attached: Cell<u8>,
     lives_with_this_process: bool,
@@ -64,7 +67,6 @@ impl Lab {
         }
         let labs = labs();
         leftovers::sweep(&labs);
-        let base = prepare_base_root();
         let folder = labs.join(name);
         fs::create_dir_all(&folder).or_fail(&format!("make {}", folder.display()));
         if !lives_with_this_process {
@@ -76,7 +78,7 @@ impl Lab {
         let attached = Cell::new(0);
         Self {
             folder,
-            base,
+            name: name.to_owned(),
             network,
             attached,
             lives_with_this_process,
@@ -95,14 +97,39 @@ impl Lab {
     /// A host with a chosen disk that was not switched on yet.
     #[must_use]
     pub fn host_switched_off(&self, name: &str, disk: Disk) -> Host {
+        self.new_host(name, Root::base(), Init::Script, disk)
+    }
+
+    /// A host with further packages, switched on.
+    #[must_use]
+    pub fn host_with(&self, name: &str, layer: &Layer) -> Host {
+        let host = self.new_host(name, Root::with(layer), Init::Script, Disk::Ample);
+        host.switch_on();
+        host
+    }
+
+    /// A host that boots as a server does, with systemd and the units of the package; switched on.
+    /// See [`crate::booting_is_impossible`].
+    #[must_use]
+    #[track_caller]
+    pub fn booted_host(&self, name: &str) -> Host {
+        self.booted_host_with(name, &SYSTEMD)
+    }
+
+    /// The same with a layer that has systemd and more.
+    #[must_use]
+    #[track_caller]
+    pub fn booted_host_with(&self, name: &str, layer: &Layer) -> Host {
+        let init = Init::Systemd(ControlGroup::of_host(&self.name, name));
+        let host = self.new_host(name, Root::with(layer), init, Disk::Ample);
+        host.switch_on();
+        host
+    }
+
+    fn new_host(&self, name: &str, root: Root, init: Init, disk: Disk) -> Host {
         let cable = self.network.attach(name, self.next_number());
-        Host::new(
-            &self.folder,
-            &self.base,
-            cable,
-            disk,
-            self.lives_with_this_process,
-        )
+        let lives = self.lives_with_this_process;
+        Host::new(&self.folder, (root, init), cable, disk, lives)
     }
 
     /// A person's machine beside the hosts: where `ssh` is typed.

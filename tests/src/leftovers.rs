@@ -1,6 +1,7 @@
 //! Takes away what a lab leaves: processes, namespaces, folder. Runs when a lab ends, and at the
 //! next start for labs whose process died; a living lab holds the lock of its folder.
 
+use crate::cgroup::remove_groups_of;
 use crate::command::{OrFail, outcome};
 use crate::network::remove_namespaces_of;
 use std::fs::{self, File};
@@ -29,6 +30,7 @@ pub(crate) fn sweep(labs: &Path) {
 pub(crate) fn remove(lab: &Path) {
     stop_processes(lab);
     if let Some(name) = lab.file_name().and_then(|name| name.to_str()) {
+        remove_groups_of(name);
         remove_namespaces_of(name);
     }
     outcome(

@@ -20,12 +20,15 @@
 #![forbid(unsafe_code)]
 
 mod base_root;
+mod cgroup;
 mod client;
 mod command;
 mod directory;
 mod faults;
 mod host;
+mod init;
 mod lab;
+mod layer;
 mod leftovers;
 mod network;
 mod programs;
@@ -35,12 +38,14 @@ mod terminal;
 mod wait;
 
 pub use base_root::prepare_base_root;
+pub use cgroup::booting_is_impossible;
 pub use client::{Client, Login, Ssh};
 pub use command::{Outcome, fail};
 pub use directory::{ADMINISTRATOR, DIRECTORY_PORT, Directory, Door};
 pub use faults::Disk;
 pub use host::Host;
 pub use lab::{LOCAL_PASSWORD, LOCAL_USER, Lab, ROOT_PASSWORD};
+pub use layer::{Layer, SYSTEMD};
 pub use network::Address;
 pub use services::Service;
 pub use site::{PASSWORD, Site};

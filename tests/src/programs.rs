@@ -4,6 +4,7 @@
 use crate::base_root::cache;
 use crate::command::{OrFail, fail, run};
 use crate::host::Host;
+use crate::init::Init;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -35,13 +36,44 @@ const FILES: &[(&str, &str)] = &[
     ),
 ];
 
+/// The same, for a host with systemd.
+const SYSTEMD_FILES: &[(&str, &str)] = &[
+    (
+        "sysusers.d/cloudid.conf",
+        "/usr/lib/sysusers.d/cloudid.conf",
+    ),
+    (
+        "tmpfiles.d/cloudid.conf",
+        "/usr/lib/tmpfiles.d/cloudid.conf",
+    ),
+    (
+        "systemd/cloudid-cacher.service",
+        "/usr/lib/systemd/system/cloudid-cacher.service",
+    ),
+    (
+        "systemd/cloudid-helper.service",
+        "/usr/lib/systemd/system/cloudid-helper.service",
+    ),
+    (
+        "systemd/cloudid-helper.socket",
+        "/usr/lib/systemd/system/cloudid-helper.socket",
+    ),
+    (
+        "systemd/cloudid-identity-map.service",
+        "/usr/lib/systemd/system/cloudid-identity-map.service",
+    ),
+];
+
 impl Host {
     /// Installs cloudid the way a package does.
     #[track_caller]
     pub fn install(&self) {
-        let packaging = Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging");
-        for (file, path) in FILES {
-            self.copy_in(&packaging.join(file), path, 0o644);
+        self.copy_packaging(FILES);
+        if let Init::Systemd(_) = self.init() {
+            self.copy_packaging(SYSTEMD_FILES);
+            self.ok("systemd-sysusers cloudid.conf");
+            self.ok("systemd-tmpfiles --create cloudid.conf");
+            self.ok("systemctl daemon-reload");
         }
         for (file, path) in PROGRAMS {
             let mode = if file.ends_with(".so") { 0o644 } else { 0o755 };
@@ -49,6 +81,14 @@ impl Host {
         }
         self.ok("install -d -m 755 /etc/cloudid /etc/cloudid/conf.d");
         self.ok("install -d -m 755 -o cloudid -g cloudid /var/lib/cloudid");
+    }
+
+    #[track_caller]
+    fn copy_packaging(&self, files: &[(&str, &str)]) {
+        let packaging = Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging");
+        for (file, path) in files {
+            self.copy_in(&packaging.join(file), path, 0o644);
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::command::fail;
 use crate::host::Host;
+use crate::init::Init;
 use crate::wait::eventually;
 use std::time::Duration;
 
@@ -30,15 +31,32 @@ impl Service {
             Self::Helper => "helper",
         }
     }
+
+    fn unit(self) -> &'static str {
+        match self {
+            Self::Sshd => "ssh.service",
+            Self::Cron => "cron.service",
+            Self::Cacher => "cloudid-cacher.service",
+            Self::Helper => "cloudid-helper.service",
+        }
+    }
 }
 
 impl Host {
     /// Ends a service and holds it down.
     #[track_caller]
     pub fn stop(&self, service: Service) {
-        self.ok(&format!("touch /run/lab/{}.stopped", service.name()));
-        self.signal(service, "TERM");
-        self.signal(service, "CONT");
+        match self.init() {
+            Init::Script => {
+                self.ok(&format!("touch /run/lab/{}.stopped", service.name()));
+                self.signal(service, "TERM");
+                self.signal(service, "CONT");
+            }
+            Init::Systemd(_) => {
+                self.signal(service, "CONT");
+                self.ok(&format!("systemctl stop {}", service.unit()));
+            }
+        }
         if !eventually(LIMIT, || !self.runs(service)) {
             fail(&format!(
                 "{}: {service:?} does not stop\n{}",
@@ -51,10 +69,16 @@ impl Host {
     /// Starts a service that was held down, or ends its crashing.
     #[track_caller]
     pub fn start(&self, service: Service) {
-        let name = service.name();
-        self.ok(&format!(
-            "rm -f /run/lab/{name}.stopped /run/lab/{name}.crashing"
-        ));
+        let (name, unit) = (service.name(), service.unit());
+        match self.init() {
+            Init::Script => self.ok(&format!(
+                "rm -f /run/lab/{name}.stopped /run/lab/{name}.crashing"
+            )),
+            Init::Systemd(_) => self.ok(&format!(
+                "rm -f /run/systemd/system/{unit}.d/crashing.conf && systemctl daemon-reload && \
+                 systemctl start {unit}"
+            )),
+        };
         if !eventually(LIMIT, || self.runs(service)) {
             fail(&format!(
                 "{}: {service:?} does not start\n{}",
@@ -87,36 +111,68 @@ impl Host {
     }
 
     /// Lets a service start and die again and again.
+    #[track_caller]
     pub fn crash_again_and_again(&self, service: Service) {
-        self.ok(&format!("touch /run/lab/{}.crashing", service.name()));
+        match self.init() {
+            Init::Script => drop(self.ok(&format!("touch /run/lab/{}.crashing", service.name()))),
+            Init::Systemd(_) => {
+                self.write(
+                    &format!("/run/systemd/system/{}.d/crashing.conf", service.unit()),
+                    CRASHING,
+                );
+                self.ok("systemctl daemon-reload");
+            }
+        }
         self.signal(service, "KILL");
     }
 
     /// True while a process of the service exists.
     #[must_use]
     pub fn runs(&self, service: Service) -> bool {
-        self.run(&format!("kill -0 $(cat /run/lab/{}.pid)", service.name()))
+        self.run(&format!("kill -0 {}", self.process_of(service)))
             .succeeded()
+    }
+
+    /// What a shell of the host replaces by the id of the main process of a service.
+    #[must_use]
+    pub fn process_of(&self, service: Service) -> String {
+        match self.init() {
+            Init::Script => format!("$(cat /run/lab/{}.pid)", service.name()),
+            Init::Systemd(_) => format!(
+                "$(systemctl show --property=MainPID --value {} | grep -v '^0$')",
+                service.unit()
+            ),
+        }
     }
 
     /// What the service wrote.
     #[must_use]
     pub fn log(&self, service: Service) -> String {
-        self.run(&format!("cat /var/log/{}.log", service.name()))
-            .stdout
+        let read = match self.init() {
+            Init::Script => format!("cat /var/log/{}.log", service.name()),
+            Init::Systemd(_) => format!("journalctl --output=cat --unit={}", service.unit()),
+        };
+        self.run(&read).stdout
     }
 
     /// What all services of cloudid and sshd wrote last: for the message of a failed test.
     #[must_use]
     pub fn logs(&self) -> String {
-        self.run("tail -n 30 /var/log/cacher.log /var/log/helper.log /var/log/sshd.log 2>&1")
-            .stdout
+        let read = match self.init() {
+            Init::Script => {
+                "tail -n 30 /var/log/cacher.log /var/log/helper.log /var/log/sshd.log 2>&1"
+            }
+            Init::Systemd(_) => "journalctl --no-pager --boot --lines=120 2>&1",
+        };
+        self.run(read).stdout
     }
 
     fn signal(&self, service: Service, signal: &str) {
-        self.run(&format!(
-            "kill -{signal} $(cat /run/lab/{}.pid)",
-            service.name()
-        ));
+        self.run(&format!("kill -{signal} {}", self.process_of(service)));
     }
 }
+
+/// For systemd: up for a moment, then killed, then up again.
+const CRASHING: &str = "[Unit]\nStartLimitIntervalSec=0\n\
+    [Service]\nExecStartPost=+/bin/sh -c 'sleep 0.2; kill -KILL $MAINPID'\n\
+    Restart=always\nRestartSec=100ms\n";

@@ -38,6 +38,24 @@ impl Site {
     #[must_use]
     #[track_caller]
     pub fn with_disk(disk: Disk) -> Self {
+        Self::around(|lab| {
+            let web = lab.host_switched_off("web-1", disk);
+            web.switch_on();
+            web
+        })
+    }
+
+    /// The same with a host that boots as a server does.
+    #[must_use]
+    #[track_caller]
+    pub fn booted() -> Self {
+        Self::around(|lab| lab.booted_host("web-1"))
+    }
+
+    /// The same with a host of a chosen kind, still without cloudid.
+    #[must_use]
+    #[track_caller]
+    pub fn around(make: impl FnOnce(&Lab) -> Host) -> Self {
         let lab = Lab::new();
         let laptop = lab.client();
         let directory = lab.directory();
@@ -45,8 +63,7 @@ impl Site {
         directory.add_group_with_access("web", "env=dev");
         directory.add_person("alice", PASSWORD, &["web"]);
         directory.add_key("alice", &key);
-        let web = lab.host_switched_off("web-1", disk);
-        web.switch_on();
+        let web = make(&lab);
         directory.enrol(&web, &["env=dev"]);
         web.until("id alice");
         Self {

@@ -1,0 +1,124 @@
+//! Debian packages that only some hosts need: installed once over the base root, kept under a name
+//! that changes with the recipe, laid under every host that asks for them.
+
+use crate::base_root::{cache, prepare_base_root, recipe_of, say};
+use crate::command::{OrFail, fail};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What is installed over the base root.
+#[derive(Debug, Clone, Copy)]
+pub struct Layer {
+    /// For messages and for the folder it is kept in.
+    pub name: &'static str,
+    /// Debian packages.
+    pub packages: &'static [&'static str],
+    /// Run once inside, after the packages.
+    pub setup: &'static str,
+}
+
+/// What makes a host boot as a server does. The accounts of the package are left to `sysusers.d`;
+/// nothing of Debian's own housekeeping starts in the middle of a test.
+pub const SYSTEMD: Layer = Layer {
+    name: "systemd",
+    packages: &[
+        "systemd",
+        "systemd-sysv",
+        "systemd-container",
+        "dbus",
+        "libpam-systemd",
+    ],
+    setup: "userdel cloudid; userdel cloudid-keys\n\
+            systemctl mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer \
+            e2scrub_all.timer fstrim.timer console-getty.service",
+};
+
+/// The folders a host's root is laid over, topmost first.
+#[derive(Debug, Clone)]
+pub(crate) struct Root(Vec<PathBuf>);
+
+impl Root {
+    /// The base root alone.
+    pub(crate) fn base() -> Self {
+        Self(vec![prepare_base_root()])
+    }
+
+    /// The base root with a layer, which is made unless it is there.
+    pub(crate) fn with(layer: &Layer) -> Self {
+        let base = prepare_base_root();
+        let upper = prepare(&base, layer).join("upper");
+        Self(vec![upper, base])
+    }
+
+    /// As overlayfs wants it.
+    pub(crate) fn lower_directories(&self) -> String {
+        let folders = self.0.iter().map(|folder| folder.display().to_string());
+        folders.collect::<Vec<_>>().join(":")
+    }
+}
+
+fn prepare(base: &Path, layer: &Layer) -> PathBuf {
+    let folder = cache();
+    let of_base = base.file_name().or_fail("name the base root");
+    let of_base = of_base.to_string_lossy();
+    let recipe = recipe_of(&[&of_base, &layer.packages.join(","), layer.setup, MAKE]);
+    let made = folder.join(format!("layer-{}-{recipe}", layer.name));
+    let lock = folder.join(format!("layer-{}.lock", layer.name));
+    let lock = File::create(lock).or_fail("make the lock of a layer");
+    lock.lock().or_fail("lock a layer");
+    if !made.is_dir() {
+        make(base, layer, &made);
+    }
+    made
+}
+
+fn make(base: &Path, layer: &Layer, made: &Path) {
+    say(&format!(
+        "installing {} over the base root (about half a minute) ...",
+        layer.packages.join(" ")
+    ));
+    let half = made.with_extension("half");
+    let _ = fs::remove_dir_all(&half);
+    for part in ["upper", "work", "root"] {
+        fs::create_dir_all(half.join(part)).or_fail("make the folder of a layer");
+    }
+    let installed = Command::new("unshare")
+        .args(["--mount", "--propagation=private", "/bin/sh", "-euc", MAKE])
+        .args(["make", &half.display().to_string()])
+        .args([&base.display().to_string(), layer.setup])
+        .args(layer.packages)
+        .output()
+        .or_fail("start unshare");
+    if !installed.status.success() {
+        fail(&format!(
+            "layer {}: {}\n{}",
+            layer.name,
+            String::from_utf8_lossy(&installed.stdout),
+            String::from_utf8_lossy(&installed.stderr)
+        ));
+    }
+    fs::rename(&half, made).or_fail("put a new layer in its place");
+}
+
+/// Arguments: folder of the layer, base root, commands to run afterwards, packages. No service is
+/// started meanwhile.
+const MAKE: &str = r#"
+half=$1 base=$2 setup=$3
+shift 3
+root=$half/root
+mount -t overlay overlay -o "lowerdir=$base,upperdir=$half/upper,workdir=$half/work" "$root"
+mount -t proc proc "$root/proc"
+mount --bind /dev "$root/dev"
+cp /etc/resolv.conf "$root/etc/resolv.conf"
+for file in /etc/apt/apt.conf.d/*proxy* /etc/apt/apt.conf.d/*registry*; do
+    if [ -e "$file" ]; then cp "$file" "$root/etc/apt/apt.conf.d/"; fi
+done
+printf '#!/bin/sh\nexit 101\n' > "$root/usr/sbin/policy-rc.d"
+chmod 755 "$root/usr/sbin/policy-rc.d"
+export DEBIAN_FRONTEND=noninteractive
+chroot "$root" apt-get update -q
+chroot "$root" apt-get install -y -q --no-install-recommends "$@"
+chroot "$root" /bin/sh -euc "$setup"
+rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/* "$root/usr/sbin/policy-rc.d"
+"#;
