@@ -2,24 +2,88 @@
 //! `benches/`, with optimised programs.
 
 use crate::prerequisites as need;
+use crate::steps::Steps;
 use std::process::{Command, ExitCode};
 
-pub(crate) fn run() -> ExitCode {
+/// How fast a right is taken away.
+pub(crate) fn revocation() -> ExitCode {
+    let built = is_possible() && cargo(&["build", "--workspace", "--locked", "--release"]);
+    finished(built && measure("benches", "bench-revocation", &[]))
+}
+
+/// How long name lookups take, beside the peers.
+pub(crate) fn identity(arguments: &[&str]) -> ExitCode {
+    finished(
+        is_possible()
+            && build_for_identity()
+            && measure("identity-bench", "bench-identity", arguments),
+    )
+}
+
+fn is_possible() -> bool {
     if !need::is_root() || !need::is_debian() {
         eprintln!("the figures are taken on throw-away hosts: run it as root on a Debian");
-        return ExitCode::FAILURE;
+        return false;
     }
-    let built = cargo(&["build", "--workspace", "--locked", "--release"]);
-    let measure = [
+    let mut steps = Steps::new();
+    need::install(&mut steps, need::TO_BUILD) && need::install(&mut steps, need::FOR_HOSTS)
+}
+
+/// The modules as packages have them, the programs, and one that does nothing, without a linker
+/// at its start.
+fn build_for_identity() -> bool {
+    let modules = [
+        "build",
+        "--locked",
+        "--profile",
+        "module",
+        "-p",
+        "nss_cloudid",
+        "-p",
+        "nss_floor",
+    ];
+    let programs = [
+        "build",
+        "--locked",
+        "--release",
+        "-p",
+        "identity-bench",
+        "-p",
+        "cacher-daemon",
+        "-p",
+        "ssh-commands",
+    ];
+    let empty = [
+        "rustc",
+        "--locked",
+        "--release",
+        "-p",
+        "identity-bench",
+        "--bin",
+        "empty-program",
+        "--",
+        "-C",
+        "target-feature=+crt-static",
+    ];
+    cargo(&modules) && cargo(&programs) && cargo(&empty)
+}
+
+fn measure(package: &str, program: &str, arguments: &[&str]) -> bool {
+    let run = [
         "run",
         "--locked",
         "--release",
-        "--package",
-        "benches",
+        "-p",
+        package,
         "--bin",
-        "bench-revocation",
+        program,
+        "--",
     ];
-    if built && cargo(&measure) {
+    cargo(&[&run, arguments].concat())
+}
+
+fn finished(well: bool) -> ExitCode {
+    if well {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

@@ -21,7 +21,8 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask demo [--stop]                      a directory, an enrolled host, logins, the network cut
 cargo xtask test [--ring 1|2|3] [--filter X]   all checks and tests; a ring alone, or tests named X
-cargo xtask bench                              figures, printed as a table
+cargo xtask bench [revocation]                 how fast a right is taken away, as a table
+cargo xtask bench identity [--quick] [--help]  how long name lookups take, beside the peers
 cargo xtask tidy                               house rules the compiler does not know";
 
 fn main() -> ExitCode {
@@ -34,7 +35,8 @@ fn main() -> ExitCode {
             Ok(choice) => test::run(&choice),
             Err(wrong) => usage(&wrong),
         },
-        ["bench"] => bench::run(),
+        ["bench"] | ["bench", "revocation"] => bench::revocation(),
+        ["bench", "identity", choice @ ..] => bench::identity(choice),
         ["tidy"] => tidy::run(),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

@@ -1,0 +1,4 @@
+//! A program that does nothing: what starting and ending any program takes.
+#![forbid(unsafe_code)]
+
+fn main() {}

@@ -1,0 +1,118 @@
+//! Asks glibc for users and groups, or starts programs that do, and tells how long that took, as
+//! one line of JSON. Which service answers is up to `/etc/nsswitch.conf`, read once by a process:
+//! every measurement is a process of its own.
+#![expect(clippy::print_stdout, reason = "it prints its outcome")]
+
+mod calls;
+mod clock;
+mod cpu;
+mod ffi;
+mod processes;
+mod question;
+mod socket;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use identity_bench::Outcome;
+
+use crate::question::Asked;
+
+/// Whatever ends a measurement early.
+pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    measure: Measure,
+    /// Keeps to the processor of that number; with more threads, to that one and those after it.
+    #[arg(long, global = true)]
+    processor: Option<usize>,
+    /// How long to measure.
+    #[arg(long, global = true, default_value_t = 100)]
+    milliseconds: u64,
+}
+
+#[derive(Subcommand)]
+enum Measure {
+    /// The median time of a call.
+    Latency(Asked),
+    /// Asks everything once, so that whoever answers knows it from then on.
+    EachOnce(Asked),
+    /// The time of the second lookup of this process.
+    SecondLookup(Asked),
+    /// How many calls some threads make.
+    Throughput {
+        #[command(flatten)]
+        asked: Asked,
+        #[arg(long)]
+        threads: usize,
+    },
+    /// One of the other measurements, in several processes at once.
+    AtOnce {
+        #[arg(long)]
+        processes: usize,
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// One of the other measurements, in many processes, one after the other.
+    OneByOne {
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// The median time of whole programs; the word `@` stands for a name.
+    Programs {
+        #[arg(long)]
+        keys: PathBuf,
+        #[arg(long)]
+        count: usize,
+        #[arg(last = true)]
+        command: Vec<String>,
+    },
+    /// Connecting, one question and one answer, with a peer that only echoes.
+    Echo,
+    /// The same with the cacher of this host, for the owner of an id that the map lacks.
+    Owner {
+        #[arg(long)]
+        id: u32,
+    },
+}
+
+fn main() -> Result<(), Failure> {
+    let arguments = Arguments::parse();
+    let time = Duration::from_millis(arguments.milliseconds);
+    if let Some(number) = arguments.processor {
+        cpu::keep_to(number)?;
+    }
+    let outcome = measured(&arguments.measure, time)?;
+    println!("{}", serde_json::to_string(&outcome)?);
+    Ok(())
+}
+
+fn measured(measure: &Measure, time: Duration) -> Result<Outcome, Failure> {
+    match measure {
+        Measure::Latency(asked) => Ok(calls::latency(&asked.read()?, time)),
+        Measure::EachOnce(asked) => Ok(calls::each_once(&asked.read()?)),
+        Measure::SecondLookup(asked) => Ok(calls::second_lookup(&asked.read()?)),
+        Measure::Throughput { asked, threads } => calls::throughput(&asked.read()?, *threads, time),
+        Measure::AtOnce {
+            processes,
+            arguments,
+        } => {
+            let all = processes::at_once(*processes, arguments)?;
+            Ok(all.into_iter().fold(Outcome::default(), Outcome::and))
+        }
+        Measure::OneByOne { arguments } => processes::one_by_one(time, || {
+            let one = processes::at_once(1, arguments)?;
+            one.into_iter().next().ok_or_else(|| "no outcome".into())
+        }),
+        Measure::Programs {
+            keys,
+            count,
+            command,
+        } => processes::whole(command, keys, *count),
+        Measure::Echo => socket::echo(time),
+        Measure::Owner { id } => socket::owner(*id, time),
+    }
+}

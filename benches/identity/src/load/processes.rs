@@ -1,0 +1,82 @@
+//! Times whole processes, from their start to their end.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::Failure;
+use crate::clock::now;
+use identity_bench::{Outcome, median};
+
+/// Word of a command line in whose place the next name comes.
+const NAME: &str = "@";
+
+/// Starts the program so many times, each time with another name.
+pub(crate) fn whole(command: &[String], keys: &Path, count: usize) -> Result<Outcome, Failure> {
+    let text = std::fs::read_to_string(keys)?;
+    let names: Vec<&str> = text.lines().collect();
+    let (program, words) = command.split_first().ok_or("no program")?;
+    let mut outcome = Outcome::default();
+    let mut samples = Vec::with_capacity(count);
+    let warm_up = 2;
+    for number in 0..count + warm_up {
+        let place = number.wrapping_mul(2_654_435_761) % names.len().max(1);
+        let name = names.get(place).copied().unwrap_or_default();
+        let words = words
+            .iter()
+            .map(|word| if word == NAME { name } else { word.as_str() });
+        let mut run = Command::new(program);
+        run.args(words)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let begun = now();
+        let right = run.status()?.success();
+        let took = begun.elapsed();
+        if number >= warm_up {
+            outcome.count(right);
+            samples.push(took.as_secs_f64() * 1e9);
+        }
+    }
+    outcome.nanoseconds = median(&mut samples);
+    Ok(outcome)
+}
+
+/// This program again, in so many processes at once, with the same arguments but for the number
+/// of processes; what they say, put together.
+pub(crate) fn at_once(count: usize, arguments: &[String]) -> Result<Vec<Outcome>, Failure> {
+    let this = std::env::current_exe()?;
+    let started: Result<Vec<_>, _> = (0..count)
+        .map(|number| {
+            Command::new(&this)
+                .args(arguments)
+                .args(["--processor", &number.to_string()])
+                .stdout(Stdio::piped())
+                .spawn()
+        })
+        .collect();
+    started?
+        .into_iter()
+        .map(|child| {
+            let said = child.wait_with_output()?;
+            Ok(serde_json::from_slice(&said.stdout)?)
+        })
+        .collect()
+}
+
+/// The median of one measurement in each of many young processes, one after the other.
+pub(crate) fn one_by_one(
+    time: Duration,
+    mut once: impl FnMut() -> Result<Outcome, Failure>,
+) -> Result<Outcome, Failure> {
+    let mut all = Outcome::default();
+    let mut samples = Vec::new();
+    let until = now() + time;
+    while now() < until || samples.is_empty() {
+        let one = once()?;
+        samples.push(one.nanoseconds);
+        all = all.and(one);
+    }
+    all.nanoseconds = median(&mut samples);
+    Ok(all)
+}

@@ -1,0 +1,138 @@
+//! How long name lookups take with cloudid and with what else Linux hosts use, all in one run, in
+//! throw-away roots with the same people. Prints a table, compares it with what cloudid has to
+//! reach, and ends with a failure when a must is missed. JSON with `--json FILE`.
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "it prints its results, and what it is doing"
+)]
+
+mod bundle;
+mod competitor;
+mod host_figures;
+mod limits;
+mod population;
+mod renderings;
+mod report;
+mod root;
+mod rounds;
+mod row;
+mod stage;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use clap::Parser;
+use jiff::Timestamp;
+
+use crate::competitor::Competitor;
+use crate::population::Population;
+use crate::report::Measured;
+use crate::rounds::Contest;
+use crate::row::Effort;
+
+/// Whatever ends the benchmark early.
+pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Measures name lookups beside the peers.
+#[derive(Parser)]
+struct Arguments {
+    /// Numbers of users.
+    #[arg(long, value_delimiter = ',', default_values_t = [1_000, 10_000, 100_000])]
+    users: Vec<usize>,
+    /// Who is compared, besides our own module; everybody by default.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    peers: Vec<Competitor>,
+    /// Short turns, few rounds and 10,000 users only: to see whether something broke.
+    #[arg(long)]
+    quick: bool,
+    /// Where the figures go for programs.
+    #[arg(long)]
+    json: Option<PathBuf>,
+}
+
+impl Arguments {
+    fn users(&self) -> Vec<usize> {
+        if self.quick {
+            vec![10_000]
+        } else {
+            self.users.clone()
+        }
+    }
+
+    fn effort(&self) -> Effort {
+        if self.quick {
+            Effort {
+                rounds: 3,
+                milliseconds: 30,
+                programs: 10,
+                remembered: 1_000,
+            }
+        } else {
+            Effort {
+                rounds: 7,
+                milliseconds: 100,
+                programs: 20,
+                remembered: 10_000,
+            }
+        }
+    }
+
+    /// The floor is always there: everything is compared with it.
+    fn competitors(&self) -> Vec<Competitor> {
+        let wanted =
+            |one: &Competitor| !one.is_peer() || self.peers.is_empty() || self.peers.contains(one);
+        Competitor::ALL.into_iter().filter(wanted).collect()
+    }
+}
+
+fn main() -> Result<ExitCode, Failure> {
+    let arguments = Arguments::parse();
+    let root = root::prepared()?;
+    let work = root::work_folder()?;
+    root::install(&root, &work)?;
+    std::fs::write(work.join("two-users"), "alice\n")?;
+    let load = report::load_of_the_machine();
+    let mut all = Vec::new();
+    for users in arguments.users() {
+        let folder = work.join(users.to_string());
+        say(&format!("{users}: writing the people"));
+        let population = Population::of(users);
+        renderings::write(&population, &folder)?;
+        bundle::write(&population, &folder.join("state"), now())?;
+        let contest = Contest::start(&root, &work, &arguments.competitors(), users)?;
+        contest.warm_up(arguments.effort())?;
+        let figures = contest.measure(arguments.effort())?;
+        let host = host_figures::measure(contest.ours()?, &population, arguments.effort())?;
+        let measured = Measured {
+            users,
+            figures,
+            host,
+        };
+        println!("{}", report::table(&measured));
+        all.push(measured);
+    }
+    let verdicts = limits::verdicts(&all);
+    println!("{}", report::verdicts(&verdicts, &load));
+    if let Some(path) = arguments.json {
+        std::fs::write(path, report::json(&all, &verdicts, &load)?)?;
+    }
+    let missed = verdicts.iter().any(limits::Verdict::is_missed);
+    Ok(if missed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// Tells what is being done: a run takes minutes.
+pub(crate) fn say(what: &str) {
+    eprintln!("{what}");
+}
+
+#[expect(clippy::disallowed_methods, reason = "a bundle is signed at a time")]
+fn now() -> Timestamp {
+    Timestamp::try_from(SystemTime::now()).unwrap_or(Timestamp::UNIX_EPOCH)
+}

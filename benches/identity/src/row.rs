@@ -1,0 +1,254 @@
+//! What is measured: the rows of the table, and the words the load generator needs for each.
+
+use serde::Serialize;
+
+use crate::competitor::Competitor;
+
+/// A row. Figures are nanoseconds, or calls in a second where they are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Row {
+    UserByName,
+    UserById,
+    NoSuchName,
+    NoSuchId,
+    SmallGroupByName,
+    SmallGroupById,
+    LargeGroup,
+    FiveGroups,
+    FiftyGroups,
+    AllUsers,
+    OwnCost,
+    SecondLookup,
+    OneThread,
+    TwoThreads,
+    TwoProcesses,
+    Getent,
+    Id,
+}
+
+/// How much is measured at once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Effort {
+    /// Times each competitor has its turn.
+    pub(crate) rounds: usize,
+    /// How long a turn takes.
+    pub(crate) milliseconds: u64,
+    /// Programs started in a turn.
+    pub(crate) programs: usize,
+    /// Users that SSSD is to remember.
+    pub(crate) remembered: usize,
+}
+
+/// SSSD is asked for so many groups; each costs it milliseconds to learn.
+const GROUPS_REMEMBERED: usize = 500;
+/// Each is answered from what it remembers of the one before.
+const NAMES_OF_NOBODY: usize = 64;
+
+impl Row {
+    pub(crate) const ALL: [Self; 17] = [
+        Self::UserByName,
+        Self::UserById,
+        Self::NoSuchName,
+        Self::NoSuchId,
+        Self::SmallGroupByName,
+        Self::SmallGroupById,
+        Self::LargeGroup,
+        Self::FiveGroups,
+        Self::FiftyGroups,
+        Self::AllUsers,
+        Self::OwnCost,
+        Self::SecondLookup,
+        Self::OneThread,
+        Self::TwoThreads,
+        Self::TwoProcesses,
+        Self::Getent,
+        Self::Id,
+    ];
+
+    /// How the table calls it.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::UserByName => "user by name",
+            Self::UserById => "user by id",
+            Self::NoSuchName => "no such name",
+            Self::NoSuchId => "no such id",
+            Self::SmallGroupByName => "small group by name",
+            Self::SmallGroupById => "small group by id",
+            Self::LargeGroup => "group of 5,000",
+            Self::FiveGroups => "initgroups, 5 groups",
+            Self::FiftyGroups => "initgroups, 50 groups",
+            Self::AllUsers => "enumeration, all users",
+            Self::OwnCost => "user by name, glibc's stat off",
+            Self::SecondLookup => "second lookup of a process",
+            Self::OneThread => "1 thread, calls per s",
+            Self::TwoThreads => "2 threads, calls per s",
+            Self::TwoProcesses => "2 processes, calls per s",
+            Self::Getent => "process: getent passwd NAME",
+            Self::Id => "process: id NAME (50 groups)",
+        }
+    }
+
+    /// Whether calls are counted instead of timed.
+    pub(crate) fn is_counted(self) -> bool {
+        matches!(
+            self,
+            Self::OneThread | Self::TwoThreads | Self::TwoProcesses
+        )
+    }
+
+    /// Whether it asks for something that others do not, of those who remember answers.
+    pub(crate) fn is_remembered(self) -> bool {
+        matches!(
+            self,
+            Self::UserByName
+                | Self::UserById
+                | Self::NoSuchName
+                | Self::NoSuchId
+                | Self::SmallGroupByName
+                | Self::SmallGroupById
+                | Self::LargeGroup
+                | Self::FiveGroups
+                | Self::FiftyGroups
+        )
+    }
+
+    /// Whether it makes sense for this competitor.
+    pub(crate) fn concerns(self, competitor: Competitor) -> bool {
+        use Competitor::{Cloudid, Floor, Stateless, TwoUsers};
+        match self {
+            Self::Getent | Self::Id => true,
+            _ if competitor == TwoUsers => false,
+            Self::AllUsers => competitor.enumerates(),
+            Self::LargeGroup => competitor != Floor,
+            Self::OwnCost => matches!(competitor, Floor | Cloudid | Stateless),
+            _ => true,
+        }
+    }
+
+    /// The words for the load generator.
+    pub(crate) fn words(self, competitor: Competitor, users: usize, effort: Effort) -> Vec<String> {
+        match self {
+            Self::Getent => programs("names", "getent passwd @", competitor, users, effort),
+            Self::Id => programs("in-50-groups", "id @", competitor, users, effort),
+            Self::OneThread => {
+                let mut words = vec!["throughput".to_owned(), "--threads=1".to_owned()];
+                words.extend(self.asked(competitor, users, effort));
+                words.extend(timed(effort));
+                words
+            }
+            Self::TwoThreads => {
+                let mut words = vec!["throughput".to_owned(), "--threads=2".to_owned()];
+                words.extend(self.asked(competitor, users, effort));
+                words.extend(timed(effort));
+                words
+            }
+            Self::TwoProcesses => {
+                let mut words = vec!["at-once".to_owned(), "--processes=2".to_owned()];
+                words.push("--".to_owned());
+                words.extend(Self::OneThread.words(competitor, users, effort));
+                words
+            }
+            Self::SecondLookup => {
+                let mut words = vec!["one-by-one".to_owned()];
+                words.extend(timed(effort));
+                words.extend(["--processor=1", "--", "second-lookup"].map(str::to_owned));
+                words.extend(self.asked(competitor, users, effort));
+                words
+            }
+            _ => {
+                let mut words = vec!["latency".to_owned(), "--processor=1".to_owned()];
+                words.extend(self.asked(competitor, users, effort));
+                words.extend(timed(effort));
+                words
+            }
+        }
+    }
+
+    /// The words that have a competitor asked all that this row asks once.
+    pub(crate) fn words_to_remember(
+        self,
+        competitor: Competitor,
+        users: usize,
+        effort: Effort,
+    ) -> Vec<String> {
+        let mut words = vec!["each-once".to_owned()];
+        words.extend(self.asked(competitor, users, effort));
+        words
+    }
+
+    fn asked(self, competitor: Competitor, users: usize, effort: Effort) -> Vec<String> {
+        let (operation, keys) = match self {
+            Self::UserById => ("user-by-id", "ids"),
+            Self::NoSuchName => ("user-by-name", "no-names"),
+            Self::NoSuchId => ("user-by-id", "no-ids"),
+            Self::SmallGroupByName => ("group-by-name", "group-names"),
+            Self::SmallGroupById => ("group-by-id", "group-ids"),
+            Self::LargeGroup => ("group-by-name", "large-group"),
+            Self::FiveGroups => ("groups-of-user", "in-5-groups"),
+            Self::FiftyGroups => ("groups-of-user", "in-50-groups"),
+            Self::AllUsers => ("all-users", "names"),
+            _ => ("user-by-name", "names"),
+        };
+        let mut words = vec![
+            format!("--operation={operation}"),
+            format!("--keys=/bench/{users}/{keys}"),
+            format!("--limit={}", self.limit(competitor, effort)),
+        ];
+        if matches!(self, Self::NoSuchName | Self::NoSuchId) {
+            words.push("--nobody".to_owned());
+        }
+        if self == Self::AllUsers {
+            words.push(format!("--users={users}"));
+        }
+        if self == Self::OwnCost {
+            words.push(format!("--service={}", competitor.service()));
+        }
+        words
+    }
+
+    /// How many names are asked for in turn.
+    fn limit(self, competitor: Competitor, effort: Effort) -> usize {
+        let of_sssd = matches!(competitor, Competitor::Sssd | Competitor::SssdUncached);
+        match self {
+            Self::NoSuchName | Self::NoSuchId => NAMES_OF_NOBODY,
+            Self::SmallGroupByName
+            | Self::SmallGroupById
+            | Self::FiveGroups
+            | Self::FiftyGroups
+                if of_sssd =>
+            {
+                GROUPS_REMEMBERED
+            }
+            _ if of_sssd => effort.remembered,
+            _ => usize::MAX,
+        }
+    }
+}
+
+fn timed(effort: Effort) -> [String; 1] {
+    [format!("--milliseconds={}", effort.milliseconds)]
+}
+
+fn programs(
+    keys: &str,
+    command: &str,
+    competitor: Competitor,
+    users: usize,
+    effort: Effort,
+) -> Vec<String> {
+    let keys = if competitor == Competitor::TwoUsers {
+        "/bench/two-users".to_owned()
+    } else {
+        format!("/bench/{users}/{keys}")
+    };
+    let mut words = vec![
+        "programs".to_owned(),
+        "--processor=1".to_owned(),
+        format!("--keys={keys}"),
+        format!("--count={}", effort.programs),
+        "--".to_owned(),
+    ];
+    words.extend(command.split(' ').map(str::to_owned));
+    words
+}
