@@ -111,8 +111,11 @@ impl Client {
     /// # Errors
     /// The request is too long, or the cacher does not take it in time.
     pub fn send(&mut self, request: &Request) -> Result<(), ClientError> {
-        let frame = encode(request)?;
-        let mut rest = frame.as_slice();
+        self.send_bytes(&encode(request)?)
+    }
+
+    pub(crate) fn send_bytes(&mut self, frame: &[u8]) -> Result<(), ClientError> {
+        let mut rest = frame;
         while !rest.is_empty() {
             match send(
                 &self.socket,
@@ -131,10 +134,12 @@ impl Client {
     /// # Errors
     /// No reply in time, or none that can be understood.
     pub fn receive(&mut self) -> Result<Reply, ClientError> {
-        self.receive_by(|socket, buffer| {
-            let (received, _) = recv(socket, buffer, RecvFlags::DONTWAIT)?;
-            Ok(received)
-        })
+        self.receive_by(Self::receive_some)
+    }
+
+    pub(crate) fn receive_some(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize, Errno> {
+        let (received, _) = recv(socket, buffer, RecvFlags::DONTWAIT)?;
+        Ok(received)
     }
 
     fn receive_by(&self, mut some: impl ReceiveSome) -> Result<Reply, ClientError> {
@@ -145,7 +150,11 @@ impl Client {
         Ok(decode(&body)?)
     }
 
-    fn fill(&self, buffer: &mut [u8], some: &mut impl ReceiveSome) -> Result<(), ClientError> {
+    pub(crate) fn fill(
+        &self,
+        buffer: &mut [u8],
+        some: &mut impl ReceiveSome,
+    ) -> Result<(), ClientError> {
         let mut rest = buffer;
         while !rest.is_empty() {
             match some(self.socket.as_fd(), &mut *rest) {
@@ -175,13 +184,16 @@ impl Client {
 }
 
 /// Receives what is there without waiting; how many bytes that were.
-trait ReceiveSome: FnMut(BorrowedFd<'_>, &mut [u8]) -> Result<usize, Errno> {}
+pub(crate) trait ReceiveSome:
+    FnMut(BorrowedFd<'_>, &mut [u8]) -> Result<usize, Errno>
+{
+}
 
 impl<F: FnMut(BorrowedFd<'_>, &mut [u8]) -> Result<usize, Errno>> ReceiveSome for F {}
 
 /// As `recv`; the first file that comes along is kept, the kernel or the drop of the messages closes
 /// all others.
-fn receive_with_file(
+pub(crate) fn receive_with_file(
     socket: BorrowedFd<'_>,
     buffer: &mut [u8],
     file: &mut Option<OwnedFd>,

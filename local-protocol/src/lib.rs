@@ -7,6 +7,7 @@ mod deadline;
 mod frame;
 mod message;
 mod secret;
+mod small;
 mod trust;
 
 pub use client::{Client, ClientError};
@@ -15,6 +16,7 @@ pub use frame::{
 };
 pub use message::*;
 pub use secret::Secret;
+pub use small::{Known, SmallFrame, Sought, owner};
 pub use trust::{Trust, Untrusted};
 
 /// Where the sockets of the cacher and the helper lie. Compiled in: modules, sshd and early boot

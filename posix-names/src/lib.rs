@@ -11,6 +11,6 @@ mod text;
 
 pub use home::{BadHome, BadShell, HomeDirectory, LoginShell};
 pub use id::{BadId, FIRST_RANGE, Gid, SECOND_RANGE, Uid};
-pub use name::{BadName, GroupName, NAME_BYTES_MAX, UserName, folded};
+pub use name::{BadName, GroupName, NAME_BYTES_MAX, UserName, folded, is_name};
 pub use reserved::{is_protected_gid, is_reserved};
 pub use text::{Gecos, clean_line};

@@ -99,6 +99,23 @@ pub fn folded(name: &str) -> String {
     name.nfkc().collect::<String>().trim().to_lowercase()
 }
 
+/// Whether a login or group name may be this. Takes no memory, unlike parsing.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
+    (1..=NAME_BYTES_MAX).contains(&name.len()) && misfit(name).is_none() && !is_reserved(name)
+}
+
+/// Where the first character stands that no name has there.
+fn misfit(name: &str) -> Option<usize> {
+    name.chars()
+        .enumerate()
+        .position(|(index, character)| match character {
+            'a'..='z' | '_' => false,
+            '0'..='9' | '-' => index == 0,
+            _ => true,
+        })
+}
+
 fn checked(name: &str) -> Result<String, BadName> {
     if name.is_empty() {
         return Err(BadName::Empty);
@@ -106,15 +123,7 @@ fn checked(name: &str) -> Result<String, BadName> {
     if name.len() > NAME_BYTES_MAX {
         return Err(BadName::TooLong(name.len()));
     }
-    let misfit = name
-        .chars()
-        .enumerate()
-        .position(|(index, character)| match character {
-            'a'..='z' | '_' => false,
-            '0'..='9' | '-' => index == 0,
-            _ => true,
-        });
-    if let Some(index) = misfit {
+    if let Some(index) = misfit(name) {
         return Err(BadName::Character {
             name: name.to_owned(),
             at: index + 1,

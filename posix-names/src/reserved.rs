@@ -215,11 +215,12 @@ const PROTECTED_GIDS_MAX: u32 = 999;
 /// Whether a name belongs to the system, whatever its case.
 #[must_use]
 pub fn is_reserved(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    RESERVED.contains(&name.as_str())
-        || RESERVED_PREFIXES
-            .iter()
-            .any(|prefix| name.starts_with(prefix))
+    let begins_with = |prefix: &&str| {
+        let beginning = name.get(..prefix.len());
+        beginning.is_some_and(|beginning| beginning.eq_ignore_ascii_case(prefix))
+    };
+    RESERVED.iter().any(|one| one.eq_ignore_ascii_case(name))
+        || RESERVED_PREFIXES.iter().any(begins_with)
 }
 
 /// Whether a group id lies where systems keep their own groups.

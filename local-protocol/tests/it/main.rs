@@ -12,3 +12,5 @@ mod files;
 mod frames;
 #[cfg(test)]
 mod peer;
+#[cfg(test)]
+mod small;
