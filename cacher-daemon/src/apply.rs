@@ -6,11 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use identity_map::{MapContent, MapGroup, MapUser, MemberPolicy};
 use policy::UserState;
-use posix_names::{Gecos, Gid, GroupName, HomeDirectory, LoginShell, Uid, UserName};
+use posix_names::{Gecos, Gid, GroupName, HomeDirectory, LoginShell, UserName};
 use signed_bundle::{GroupRecord, Manifest, PersonRecord, ReadSlice, Slice, VirtualGroup};
 
-use crate::config::Nss;
+use crate::config::{Members, Nss};
 use crate::local::LocalNames;
+use crate::owners::Strangers;
 use crate::tables::Tables;
 
 const NO_LOGIN_SHELL: &str = "/usr/sbin/nologin";
@@ -29,7 +30,7 @@ pub struct Inputs<'a> {
     /// Settings of the map.
     pub nss: &'a Nss,
     /// Owners of ids seen on this host who have no rights here.
-    pub strangers: &'a [(UserName, Uid)],
+    pub strangers: &'a Strangers,
 }
 
 /// What a host goes by.
@@ -71,6 +72,7 @@ pub fn apply(inputs: &Inputs<'_>) -> Applied {
         .collect();
     tables.strangers = inputs
         .strangers
+        .users
         .iter()
         .map(|(name, _)| name.to_string())
         .collect();
@@ -162,8 +164,12 @@ fn map(inputs: &Inputs<'_>, people: &[PersonRecord], groups: &[GroupRecord]) -> 
         version: inputs.manifest.version,
         issued_at_ms: inputs.manifest.issued.as_millisecond(),
         enumerate: inputs.nss.enumerate,
-        member_policy: MemberPolicy::All,
-        groups: map_groups(people, groups, everybody),
+        member_policy: match inputs.nss.members {
+            Members::All | Members::Here => MemberPolicy::All,
+            Members::None => MemberPolicy::None,
+        },
+        owners: inputs.nss.owners,
+        groups: map_groups(inputs.nss.members, people, groups, everybody),
         users,
     };
     add_strangers(&mut map, inputs);
@@ -194,12 +200,18 @@ fn everybody_group(inputs: &Inputs<'_>) -> Option<(GroupName, Gid)> {
 
 /// The groups of the bundle, a private group for each person, and the virtual ones.
 fn map_groups(
+    listed: Members,
     people: &[PersonRecord],
     groups: &[GroupRecord],
     everybody: Option<(GroupName, Gid)>,
 ) -> Vec<MapGroup> {
+    let listed = |person: &&PersonRecord| match listed {
+        Members::All => true,
+        Members::Here => person.state == UserState::Active,
+        Members::None => false,
+    };
     let mut members: BTreeMap<&str, Vec<UserName>> = BTreeMap::new();
-    for person in people {
+    for person in people.iter().filter(listed) {
         for id in &person.groups {
             let of_group = members.entry(id).or_default();
             of_group.push(person.username.clone());
@@ -232,6 +244,7 @@ fn map_groups(
             gid,
             members: people
                 .iter()
+                .filter(listed)
                 .map(|person| person.username.clone())
                 .collect(),
         }),
@@ -243,20 +256,31 @@ fn map_groups(
 fn add_strangers(map: &mut MapContent, inputs: &Inputs<'_>) {
     let shell = LoginShell::parse(NO_LOGIN_SHELL);
     let Ok(shell) = shell else { return };
-    for (name, uid) in inputs.strangers {
-        let local = inputs.local;
+    let local = inputs.local;
+    let free = |name: &str, gid: Gid| !local.groups.contains_key(name) && !local.has_gid(gid.get());
+    for (name, gid) in &inputs.strangers.groups {
+        map.groups
+            .extend(free(name.as_str(), *gid).then(|| MapGroup {
+                name: name.clone(),
+                gid: *gid,
+                members: Vec::new(),
+            }));
+    }
+    for (name, uid) in &inputs.strangers.users {
         if local.users.contains_key(name.as_str()) || local.has_uid(uid.get()) {
             continue;
         }
         let gid = uid.private_group();
-        let group_taken = local.groups.contains_key(name.as_str()) || local.has_gid(gid.get());
         let group = GroupName::parse(name.as_str()).ok();
-        map.groups
-            .extend(group.filter(|_| !group_taken).map(|name| MapGroup {
-                name,
-                gid,
-                members: Vec::new(),
-            }));
+        map.groups.extend(
+            group
+                .filter(|name| free(name.as_str(), gid))
+                .map(|name| MapGroup {
+                    name,
+                    gid,
+                    members: Vec::new(),
+                }),
+        );
         map.users.push(MapUser {
             name: name.clone(),
             uid: *uid,

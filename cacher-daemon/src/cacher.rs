@@ -17,10 +17,11 @@ use crate::health::HealthCell;
 use crate::helper_client::Helper;
 use crate::identity::{Enrolled, Identity};
 use crate::local::LocalNames;
+use crate::memory_files::MemoryFiles;
 use crate::mirror::{Mirror, MirrorError};
 use crate::owners::Owners;
 use crate::paths::Paths;
-use crate::publish::publish;
+use crate::publish::{offer_published, publish};
 use crate::session::Sessions;
 use crate::sync::Wish;
 use crate::sync::client::DirectoryClient;
@@ -66,6 +67,7 @@ pub struct Cacher {
     pub sessions: Sessions,
     /// Owners of ids without rights here.
     pub owners: Owners,
+    pub(crate) memory_files: Arc<MemoryFiles>,
     pub(crate) helper: Helper,
     pub(crate) health: HealthCell,
     pub(crate) verifying: Semaphore,
@@ -113,7 +115,8 @@ impl Cacher {
         let directory = client(&paths, &config, &health);
         let (wishes, receiver) = mpsc::channel(4);
         let cacher = Self {
-            owners: Owners::new(config.nss.lru_entries),
+            owners: Owners::reopened(config.nss.lru_entries, &paths.owners(), clock.since_boot()),
+            memory_files: Arc::default(),
             helper: Helper::at(paths.socket("helper.sock")),
             verifying: Semaphore::new(config.daemon.verify_parallel),
             sessions: Sessions::default(),
@@ -153,6 +156,9 @@ impl Cacher {
             .directory
             .write()
             .unwrap_or_else(PoisonError::into_inner) = client;
+        if !config.nss.memory_file {
+            self.memory_files.replace(None);
+        }
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
         self.wake.notify_one();
     }
@@ -280,13 +286,14 @@ impl Cacher {
             self.mark.raise(signed);
         }
         let local = self.local_names();
-        let strangers = self.owners.strangers();
+        let nss = &self.config().nss;
+        let strangers = self.owners.strangers(nss.owners);
         let applied = apply(&Inputs {
             manifest: &manifest,
             read: &read,
             revoked: &revoked,
             local: &local,
-            nss: &self.config().nss,
+            nss,
             strangers: &strangers,
         });
         self.enforce(applied, read.dropped.len()).await;
@@ -302,7 +309,11 @@ impl Cacher {
         // Decisions first: a revocation must bite even where no map can be written.
         *self.tables.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tables);
         let (disk, paths) = (Arc::clone(&self.disk), self.paths.clone());
-        let published = tokio::task::spawn_blocking(move || publish(&*disk, &paths, &map)).await;
+        let memory = Arc::clone(&self.memory_files);
+        let memory = self.config().nss.memory_file.then_some(memory);
+        let published =
+            tokio::task::spawn_blocking(move || publish(&*disk, &paths, &map, memory.as_deref()));
+        let published = published.await;
         match published.map_err(|error| error.to_string()) {
             Ok(Ok(true)) => self.forget_name_cache().await,
             Ok(Ok(false)) => {}
@@ -311,6 +322,19 @@ impl Cacher {
         }
         if fresh {
             self.report(&clashes, dropped).await;
+        }
+    }
+
+    /// Sees to it that there is a memory file of the published map.
+    pub(crate) async fn offer_published(&self) {
+        let _one_at_a_time = self.applying.lock().await;
+        if !self.config().nss.memory_file || !self.memory_files.is_empty() {
+            return;
+        }
+        let (paths, memory) = (self.paths.clone(), Arc::clone(&self.memory_files));
+        let offered = tokio::task::spawn_blocking(move || offer_published(&paths, &memory));
+        if let Err(error) = offered.await {
+            self.note_error(&error.to_string());
         }
     }
 
@@ -395,7 +419,7 @@ fn opened(
     match Mirror::open(paths, Arc::clone(disk), enrolled?) {
         Ok(mirror) => {
             if let Some(damage) = &mirror.damage {
-                tracing::error!(%damage, "the newest bundle is damaged, the previous one serves");
+                tracing::error!(%damage, "the state on disk is damaged");
                 health.change(|health| health.last_error.clone_from(damage));
             }
             Some(mirror)

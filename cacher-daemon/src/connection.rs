@@ -1,9 +1,13 @@
 //! One accepted socket: frames of bounded size within bounded time, and what has happened on it.
 
+use std::io::IoSlice;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use local_protocol::{FrameError, Reply, Request, body_length, decode, encode};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
@@ -15,6 +19,8 @@ use crate::peer::Peer;
 const FRAME_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a connection may say nothing between requests.
 pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often to look whether the peer has taken what it was sent.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How long a person may take to type an answer.
 pub(crate) const TYPING_TIMEOUT: Duration = Duration::from_secs(300);
 
@@ -59,7 +65,6 @@ impl Connection {
     /// # Errors
     /// The kernel does not say who connected.
     pub fn new(stream: UnixStream, entrance: Entrance) -> std::io::Result<Self> {
-        use std::os::fd::AsFd;
         let peer = Peer::of(stream.as_fd())?;
         Ok(Self {
             stream,
@@ -110,9 +115,38 @@ impl Connection {
             .map_err(Broken::from)
     }
 
+    /// Sends one reply with a file.
+    ///
+    /// # Errors
+    /// The peer is gone or does not read.
+    pub async fn send_with_file(
+        &mut self,
+        reply: &Reply,
+        file: BorrowedFd<'_>,
+    ) -> Result<(), Broken> {
+        let frame = encode(reply)?;
+        let sending = async {
+            let first = || send_first(&self.stream, &frame, file);
+            let sent = self.stream.async_io(Interest::WRITABLE, first).await?;
+            let rest = frame.get(sent..).unwrap_or_default();
+            self.stream.write_all(rest).await
+        };
+        timeout(FRAME_TIMEOUT, sending)
+            .await
+            .map_err(|_| Broken::TooSlow)?
+            .map_err(Broken::from)
+    }
+
+    /// Waits until the peer has read everything, or is gone. Files that nobody takes count against
+    /// the few that the kernel lets us have under way, so they must not outlive their place here.
+    pub async fn taken(&self) {
+        while crate::ffi::unread_bytes(self.stream.as_fd()).is_ok_and(|unread| unread > 0) {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
     /// Waits until the peer has hung up, so that work for somebody who is gone can be dropped.
     pub async fn hung_up(&self) {
-        use tokio::io::Interest;
         let mut byte = [0; 1];
         loop {
             if self.stream.ready(Interest::READABLE).await.is_err() {
@@ -126,4 +160,16 @@ impl Connection {
             }
         }
     }
+}
+
+/// Sends the beginning of a frame, and with its first byte the file.
+fn send_first(socket: &UnixStream, frame: &[u8], file: BorrowedFd<'_>) -> std::io::Result<usize> {
+    let files = [file];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut with_it = SendAncillaryBuffer::new(&mut space);
+    if !with_it.push(SendAncillaryMessage::ScmRights(&files)) {
+        return Err(std::io::Error::other("no room for one descriptor"));
+    }
+    let bytes = [IoSlice::new(frame)];
+    Ok(sendmsg(socket, &bytes, &mut with_it, SendFlags::NOSIGNAL)?)
 }

@@ -2,9 +2,7 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::Duration;
 
-use directory_api::agent::OwnersQuestion;
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -15,12 +13,10 @@ use crate::config::Config;
 use crate::ending::SWEEP_EVERY;
 use crate::events::deliver::deliver;
 use crate::listen::{self, Places, SOCKETS};
+use crate::owners;
 use crate::paths::Paths;
 use crate::session;
 use crate::sync::{self, Wish};
-
-/// Pause before a directory that did not answer is asked for owners again.
-const OWNERS_PAUSE: Duration = Duration::from_secs(2);
 
 /// Everything that runs beside each other. Dropping it stops all of it.
 #[derive(Debug)]
@@ -38,6 +34,7 @@ pub async fn start(
     wishes: mpsc::Receiver<Wish>,
 ) -> std::io::Result<Running> {
     cacher.apply().await;
+    cacher.offer_published().await;
     let places = Arc::new(Places::default());
     let mut tasks = JoinSet::new();
     for (entrance, name, mode) in SOCKETS {
@@ -49,7 +46,8 @@ pub async fn start(
         tasks.spawn(sync::push(Arc::clone(cacher)));
         tasks.spawn(sync::rounds(Arc::clone(cacher), wishes));
         tasks.spawn(deliver(Arc::clone(cacher)));
-        tasks.spawn(learn_owners(Arc::clone(cacher)));
+        tasks.spawn(owners::learn(Arc::clone(cacher)));
+        tasks.spawn(owners::publish(Arc::clone(cacher)));
         tasks.spawn(sweep(Arc::clone(cacher)));
     }
     Ok(Running { _tasks: tasks })
@@ -81,6 +79,8 @@ pub async fn run(
     }
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     drop(running);
+    // From here on nobody would tell its readers of a newer map: they ask the next cacher.
+    cacher.memory_files.replace(None);
     tracing::info!("stopped");
     Ok(())
 }
@@ -111,40 +111,11 @@ async fn read_again(cacher: &Arc<Cacher>, paths: &Paths) {
     }
 }
 
-/// Asks for owners in the background, so that the next lookup knows.
-async fn learn_owners(cacher: Arc<Cacher>) {
-    loop {
-        cacher.owners.wanted.notified().await;
-        let Some(client) = cacher.directory().filter(|_| cacher.online()) else {
-            // What waits is asked for again by whoever still wants to know.
-            drop(cacher.owners.question());
-            continue;
-        };
-        let question = cacher.owners.question();
-        if question == OwnersQuestion::default() {
-            continue;
-        }
-        match client.owners(&question).await {
-            Ok(answer) => {
-                let until = cacher.since_boot() + cacher.config().nss.negative_ttl;
-                // Asking for ids of nobody, which anybody may, must not make maps.
-                if cacher.owners.learn(&question, &answer, until) {
-                    cacher.apply().await;
-                }
-            }
-            Err(error) => {
-                // Not answered is not "nobody": nothing is remembered.
-                tracing::debug!(%error, "owners not learned");
-                tokio::time::sleep(OWNERS_PAUSE).await;
-            }
-        }
-    }
-}
-
 async fn sweep(cacher: Arc<Cacher>) {
     loop {
         session::sweep(&cacher).await;
         cacher.watch().await;
+        cacher.offer_published().await;
         if cacher.tables().version > 0 {
             cacher.end_sessions_due().await;
         }

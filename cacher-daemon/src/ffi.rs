@@ -1,7 +1,10 @@
-//! The system calls that no library of ours wraps soundly: who connected a Unix socket. (`rustix`
+//! The system calls that no library of ours wraps soundly: who connected a Unix socket (`rustix`
 //! reads the pid into a type that cannot be zero, and it is zero for a peer in a pid namespace that
-//! we cannot see into.)
-#![expect(unsafe_code, reason = "getsockopt(SO_PEERCRED, SO_PEERPIDFD)")]
+//! we cannot see into), whether the peer has read what it was sent, and who else has a file open.
+#![expect(
+    unsafe_code,
+    reason = "getsockopt(SO_PEERCRED, SO_PEERPIDFD), ioctl(SIOCOUTQ), fcntl(F_SETLEASE)"
+)]
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -27,6 +30,30 @@ pub(crate) fn peer_pidfd(socket: BorrowedFd<'_>) -> Option<OwnedFd> {
     }
     // SAFETY: the kernel has just made this descriptor for us and nobody else knows it.
     Some(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+/// Bytes sent on a Unix socket that the peer has not read yet.
+pub(crate) fn unread_bytes(socket: BorrowedFd<'_>) -> io::Result<u32> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: the kernel writes one C int, which is live and writable.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    u32::try_from(bytes).map_err(io::Error::other)
+}
+
+/// Whether anybody but us has this file open or mapped: then the kernel refuses a write lease. If
+/// it refuses for another reason, somebody is taken to.
+pub(crate) fn is_open_elsewhere(file: BorrowedFd<'_>) -> bool {
+    // SAFETY: a number goes in and none comes out; the descriptor is borrowed and stays open.
+    let leased = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLEASE, libc::F_WRLCK) };
+    if leased != 0 {
+        return true;
+    }
+    // SAFETY: as above. Gives the lease back, so that nobody's open ever breaks it.
+    unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLEASE, libc::F_UNLCK) };
+    false
 }
 
 /// Reads a socket option into a plain C value; refuses an answer of another size.

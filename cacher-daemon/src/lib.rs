@@ -24,6 +24,7 @@ pub mod listen;
 pub mod local;
 pub mod logging;
 pub mod lookups;
+pub mod memory_files;
 pub mod mirror;
 pub mod nscd;
 pub mod owners;

@@ -109,6 +109,12 @@ impl Paths {
         self.state.join("tries")
     }
 
+    /// Owners without rights here whom this host has met.
+    #[must_use]
+    pub fn owners(&self) -> PathBuf {
+        self.state.join("owners")
+    }
+
     /// Last good map, which early boot copies.
     #[must_use]
     pub fn kept_map(&self) -> PathBuf {

@@ -1,12 +1,16 @@
 //! The identity map in its two places: kept in the state folder for the next boot, published in
-//! `/run/cloudid` for every process. Replaced whole, readable by everybody.
+//! `/run/cloudid` for every process, there beside it as a memory file. Replaced whole, readable by
+//! everybody.
 
-use std::io;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use identity_map::{MAP_BYTES_MAX, MapContent, WriteError, write_map};
+use identity_map::{MAP_BYTES_MAX, Map, MapContent, WriteError, write_map};
 
 use crate::disk::{Disk, read_bounded};
+use crate::memory_files::{MemoryFile, MemoryFiles};
 use crate::paths::Paths;
 
 const MODE: u32 = 0o644;
@@ -31,20 +35,82 @@ pub enum PublishError {
 ///
 /// # Errors
 /// The map in force before stays in force.
-pub fn publish(disk: &dyn Disk, paths: &Paths, content: &MapContent) -> Result<bool, PublishError> {
+pub fn publish(
+    disk: &dyn Disk,
+    paths: &Paths,
+    content: &MapContent,
+    memory: Option<&MemoryFiles>,
+) -> Result<bool, PublishError> {
     let map = write_map(content)?;
     // Published first: a full disk below the state folder must not keep a change from processes.
-    let changed = put_if_new(disk, &paths.published_map(), &map)?;
-    put_if_new(disk, &paths.kept_map(), &map)?;
+    let published = paths.published_map();
+    let changed = !is_there(&published, &map);
+    // Made before the rename, so that the former is superseded right after it.
+    let file = memory
+        .filter(|memory| changed || memory.is_empty())
+        .and_then(|_| memory_file(&map));
+    if changed {
+        put(disk, &published, &map)?;
+    }
+    match memory {
+        Some(memory) if changed || file.is_some() => memory.replace(file),
+        Some(_) | None => {}
+    }
+    let kept = paths.kept_map();
+    if !is_there(&kept, &map) {
+        put(disk, &kept, &map)?;
+    }
     Ok(changed)
 }
 
-fn put_if_new(disk: &dyn Disk, path: &Path, map: &[u8]) -> Result<bool, PublishError> {
-    let before = read_bounded(path, MAP_BYTES_MAX).ok().flatten();
-    if before.as_deref() == Some(map) {
+/// Makes a memory file of the map that is published, where there is none: nothing may have been
+/// published since the start, or it could not be made at the time.
+pub fn offer_published(paths: &Paths, memory: &MemoryFiles) {
+    if !memory.is_empty() {
+        return;
+    }
+    let read = read_bounded(&paths.published_map(), MAP_BYTES_MAX);
+    let map = read.ok().flatten().unwrap_or_default();
+    if Map::open(map.as_slice(), map.len() as u64).is_ok() {
+        memory.replace(memory_file(&map));
+    }
+}
+
+/// Without a memory file every process reads the published one, with the same answers.
+fn memory_file(map: &[u8]) -> Option<MemoryFile> {
+    MemoryFile::new(map)
+        .inspect_err(|error| tracing::warn!(%error, "no memory file of the identity map"))
+        .ok()
+}
+
+/// Whether exactly this map lies there, as every process would believe it.
+fn is_there(path: &Path, map: &[u8]) -> bool {
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_CLOEXEC;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path);
+    file.and_then(|file| holds(&file, map)).unwrap_or(false)
+}
+
+fn holds(mut file: &File, mut map: &[u8]) -> io::Result<bool> {
+    let facts = file.metadata()?;
+    let own = facts.uid() == 0 || facts.uid() == rustix::process::geteuid().as_raw();
+    if !facts.is_file() || facts.mode() & 0o7777 != MODE || !own {
         return Ok(false);
     }
-    put(disk, path, map).map(|()| true)
+    let mut part = vec![0; 64 * 1024];
+    loop {
+        let read = file.read(&mut part)?;
+        let (found, expected) = (part.get(..read), map.split_at_checked(read));
+        let Some((expected, rest)) = expected else {
+            return Ok(false);
+        };
+        if read == 0 {
+            return Ok(map.is_empty());
+        }
+        if found != Some(expected) {
+            return Ok(false);
+        }
+        map = rest;
+    }
 }
 
 /// Copies the kept map to where processes look, before the cacher runs. Says whether there was one.

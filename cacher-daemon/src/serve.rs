@@ -1,5 +1,7 @@
 //! One connection from its first request to its last: the table first, then the work.
 
+use std::os::fd::AsFd;
+
 use local_protocol::{Outcome, Purpose, Reply, Request};
 use tracing::warn;
 
@@ -22,6 +24,7 @@ pub(crate) async fn serve(cacher: &Cacher, mut connection: Connection) -> Result
         answer(cacher, &mut connection, request).await?;
         connection.stage = Stage::Served;
     }
+    connection.taken().await;
     Ok(())
 }
 
@@ -85,9 +88,14 @@ async fn answer(
             connection.send(&reply).await
         }
         Request::OwnerOfId(question) => {
-            let reply = cacher.owners.answer(cacher, question);
+            let reply = cacher.owners.of_id(cacher, question).await;
             connection.send(&reply).await
         }
+        Request::OwnerOfName(question) => {
+            let reply = cacher.owners.of_name(cacher, question).await;
+            connection.send(&reply).await
+        }
+        Request::IdentityMemory => identity_memory(cacher, connection).await,
         Request::Status => {
             let reply = Reply::Status(status::of(cacher));
             connection.send(&reply).await
@@ -101,6 +109,19 @@ async fn answer(
         }
         Request::Explain(login) => {
             let reply = account::explain(cacher, &login);
+            connection.send(&reply).await
+        }
+    }
+}
+
+async fn identity_memory(cacher: &Cacher, connection: &mut Connection) -> Result<(), Broken> {
+    match cacher.memory_files.newest() {
+        Some(file) => {
+            let reply = Reply::IdentityMemory;
+            connection.send_with_file(&reply, file.as_fd()).await
+        }
+        None => {
+            let reply = Reply::Unavailable("there is no memory file".to_owned());
             connection.send(&reply).await
         }
     }

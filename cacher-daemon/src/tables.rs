@@ -69,6 +69,14 @@ impl Tables {
         self.names_by_gid.get(&gid).map(String::as_str)
     }
 
+    /// A group of this host by name, with its gid.
+    #[must_use]
+    pub fn group_named(&self, name: &str) -> Option<(u32, &str)> {
+        let mut groups = self.names_by_gid.iter();
+        let (gid, name) = groups.find(|(_, found)| *found == name)?;
+        Some((*gid, name))
+    }
+
     /// What proves a person here.
     #[must_use]
     pub fn credential(&self, person: &PersonRecord) -> Option<&CredentialRecord> {

@@ -225,7 +225,7 @@ pub struct PasswordCheck {
     pub password: String,
 }
 
-/// Ids in the managed ranges without rights on the asking host.
+/// Ids in the managed ranges, and names, without rights on the asking host.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OwnersQuestion {
@@ -235,9 +235,15 @@ pub struct OwnersQuestion {
     /// Group ids.
     #[serde(default)]
     pub gids: Vec<u32>,
+    /// Login names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub user_names: Vec<String>,
+    /// Group names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub group_names: Vec<String>,
 }
 
-/// The names behind ids; an id that is missing belongs to nobody.
+/// Who was found; an id or name that is missing belongs to nobody.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwnersAnswer {
     /// `(uid, name)`

@@ -8,6 +8,7 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
+use identity_map::Owners;
 use toml::Table;
 
 use crate::disk::read_bounded;
@@ -15,6 +16,17 @@ use crate::paths::Paths;
 use reader::Reader;
 
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+const MEMBERS: &[(&str, Members)] = &[
+    ("all", Members::All),
+    ("here", Members::Here),
+    ("none", Members::None),
+];
+const OWNERS: &[(&str, Owners)] = &[
+    ("ids", Owners::Ids),
+    ("off", Owners::Off),
+    ("all", Owners::All),
+];
 
 /// The settings in force.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,6 +84,12 @@ pub struct Daemon {
 pub struct Nss {
     /// Whether `getent passwd` without a name lists our users.
     pub enumerate: bool,
+    /// Whom groups list as members.
+    pub members: Members,
+    /// Which people and groups without rights here are known by name.
+    pub owners: Owners,
+    /// Whether processes that look up much get the map as a memory file.
+    pub memory_file: bool,
     /// Remembered owners without rights here.
     pub lru_entries: usize,
     /// How long an id is remembered as nobody's.
@@ -80,6 +98,18 @@ pub struct Nss {
     pub fallback_shell: String,
     /// Names of the shells that may be replaced.
     pub fallback_for: Vec<String>,
+}
+
+/// Whom groups list as members. Rights do not depend on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Members {
+    /// Everybody in the bundle of this host, suspended people too.
+    #[default]
+    All,
+    /// Those who may be here: not the suspended ones.
+    Here,
+    /// Nobody; some programs give up on group entries over 16 KiB.
+    None,
 }
 
 /// `[nscd]`
@@ -239,6 +269,9 @@ impl Nss {
         const REPLACED: &[&str] = &["bash", "zsh", "fish", "ksh", "tcsh"];
         Self {
             enumerate: from.flag("nss.enumerate", false),
+            members: from.named("nss.members", MEMBERS),
+            owners: from.named("nss.owners", OWNERS),
+            memory_file: from.flag("nss.memory_file", true),
             lru_entries: from.number("nss.lru_entries", 4096, 1..=1_000_000),
             negative_ttl: from.duration("nss.negative_ttl", "15s"),
             fallback_shell: from.text("nss.fallback_shell", "/bin/sh"),
@@ -299,6 +332,9 @@ impl fmt::Display for Config {
         put("daemon.log_format", self.daemon.log_format.clone().into());
         put("daemon.verify_parallel", whole(self.daemon.verify_parallel));
         put("nss.enumerate", self.nss.enumerate.into());
+        put("nss.members", name_of(MEMBERS, self.nss.members).into());
+        put("nss.owners", name_of(OWNERS, self.nss.owners).into());
+        put("nss.memory_file", self.nss.memory_file.into());
         put("nss.lru_entries", whole(self.nss.lru_entries));
         put("nss.negative_ttl", seconds(self.nss.negative_ttl).into());
         put("nss.fallback_shell", self.nss.fallback_shell.clone().into());
@@ -327,6 +363,11 @@ impl fmt::Display for Config {
         put("events.flush", seconds(self.events.flush).into());
         f.write_str(&sections.to_string())
     }
+}
+
+fn name_of<T: PartialEq + Copy>(names: &'static [(&str, T)], value: T) -> &'static str {
+    let found = names.iter().find(|(_, named)| *named == value);
+    found.map_or("", |(name, _)| name)
 }
 
 fn whole(number: usize) -> toml::Value {

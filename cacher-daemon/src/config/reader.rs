@@ -95,6 +95,14 @@ impl Reader {
         self.parsed(key, default, "true or false", Value::as_bool)
     }
 
+    /// One of a few values by its name; the first is the default.
+    pub(super) fn named<T: Copy + Default>(&mut self, key: &str, names: &[(&str, T)]) -> T {
+        let choices: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
+        let chosen = self.choice(key, &choices);
+        let found = names.iter().find(|(name, _)| *name == chosen);
+        found.map(|(_, value)| *value).unwrap_or_default()
+    }
+
     /// The first of the choices is the default.
     pub(super) fn choice(&mut self, key: &str, choices: &[&str]) -> String {
         let default = choices.first().copied().unwrap_or_default().to_owned();

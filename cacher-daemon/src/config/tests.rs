@@ -83,3 +83,24 @@ fn a_pause_longer_than_a_module_waits_is_refused() {
         assert!(parse(delay).is_err(), "{delay}");
     }
 }
+
+#[test]
+fn what_may_be_asked_and_listed_is_named_and_other_words_are_refused_with_those_allowed() {
+    let text = "[nss]\nowners = \"all\"\nmembers = \"here\"\nmemory_file = false\n";
+    let config = Config::parse("x", text).unwrap();
+    assert_eq!(config.nss.owners, Owners::All);
+    assert_eq!(config.nss.members, Members::Here);
+    assert!(!config.nss.memory_file);
+    assert_eq!(Config::default().nss.owners, Owners::Ids);
+    assert_eq!(Config::default().nss.members, Members::All);
+    let text = "[nss]\nowners = \"names\"\nmembers = true\n";
+    let problems = Config::parse("x", text).unwrap_err().to_string();
+    assert!(
+        problems.contains("nss.owners = \"names\" must be one of ids, off, all"),
+        "{problems}"
+    );
+    assert!(
+        problems.contains("nss.members = true must be one of all, here, none"),
+        "{problems}"
+    );
+}

@@ -1,5 +1,6 @@
 //! A directory on port 0 that can be told to misbehave in every way: HTTP by hand over real TLS.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use cacher_daemon::paths::Paths;
@@ -221,7 +222,7 @@ fn answer(path: &str, body: &[u8], state: &Arc<Mutex<State>>) -> (u16, Vec<u8>) 
             let stored = serde_json::json!({"boot": last["boot"], "sequence": last["sequence"]});
             (200, stored.to_string().into_bytes())
         }
-        "owners" => (200, state.owners.to_string().into_bytes()),
+        "owners" => (200, owners(&state.owners, &json()).to_string().into_bytes()),
         "enroll" => (200, state.enroll.to_string().into_bytes()),
         "verify" | "passwords" => {
             let asked = json();
@@ -237,6 +238,24 @@ fn answer(path: &str, body: &[u8], state: &Arc<Mutex<State>>) -> (u16, Vec<u8>) 
         }
         _ => (404, b"{}".to_vec()),
     }
+}
+
+/// Of all owners there are, those who were asked about.
+fn owners(all: &serde_json::Value, asked: &serde_json::Value) -> serde_json::Value {
+    let found = |kind: &str, ids: &str, names: &str| -> Vec<serde_json::Value> {
+        let asked = [&asked[ids], &asked[names]].into_iter();
+        let asked = asked.filter_map(|list| list.as_array()).flatten();
+        let asked: BTreeSet<String> = asked.map(ToString::to_string).collect();
+        let has = |value: &serde_json::Value| asked.contains(&value.to_string());
+        let all = all[kind].as_array().into_iter().flatten();
+        all.filter(|one| has(&one[0]) || has(&one[1]))
+            .cloned()
+            .collect()
+    };
+    serde_json::json!({
+        "users": found("users", "uids", "user_names"),
+        "groups": found("groups", "gids", "group_names"),
+    })
 }
 
 /// Says whether the connection goes on.

@@ -1,17 +1,11 @@
 //! The host's own names and ids win, and nothing that the directory says becomes a path.
 
 use cacher_daemon::account;
-use cacher_daemon::owners::Owners;
 use cacher_daemon::publish::publish_kept;
-use directory_api::agent::{OwnersAnswer, OwnersQuestion};
 use identity_map::Map;
-use local_protocol::{IdQuestion, Login, Outcome, Owner, Reply};
+use local_protocol::{Login, Outcome};
 
 use crate::world::*;
-
-fn map_bytes(host: &TestHost) -> Vec<u8> {
-    std::fs::read(host.paths.published_map()).unwrap()
-}
 
 #[tokio::test]
 async fn id_01_a_local_account_is_never_shadowed() {
@@ -125,7 +119,7 @@ async fn the_map_holds_people_groups_and_the_virtual_group() {
     )
     .await
     .unwrap();
-    let bytes = map_bytes(&host);
+    let bytes = host.map_bytes();
     let text = String::from_utf8_lossy(&bytes);
     for name in ["user1", "user2", "engineers", "cloudid-users"] {
         assert!(text.contains(name), "{name}");
@@ -136,7 +130,7 @@ async fn the_map_holds_people_groups_and_the_virtual_group() {
     assert_eq!(bytes, std::fs::read(host.paths.kept_map()).unwrap());
     std::fs::remove_file(host.paths.published_map()).unwrap();
     assert!(publish_kept(&cacher_daemon::disk::HostDisk, &host.paths).unwrap());
-    assert_eq!(map_bytes(&host), bytes);
+    assert_eq!(host.map_bytes(), bytes);
 }
 
 #[tokio::test]
@@ -161,112 +155,4 @@ async fn id_09_no_path_on_the_host_is_made_of_a_name() {
             }
         }
     }
-}
-
-#[tokio::test]
-async fn nss_22_only_the_directory_makes_an_id_nobodys_and_only_for_a_while() {
-    let organisation = Organisation::new();
-    let host = TestHost::new(&organisation);
-    let cacher = host.cacher();
-    give(&cacher, &organisation.bundle(1, &slice(vec![person(1)])))
-        .await
-        .unwrap();
-    let owners = Owners::new(8);
-    let ask = |id| owners.answer(&cacher, IdQuestion::User(id));
-    let unavailable = |reply: Reply| matches!(reply, Reply::Unavailable(_));
-    assert!(matches!(
-        ask(71_001),
-        Reply::Owner(Owner::User { uid: 71_001, .. })
-    ));
-    assert_eq!(ask(1000), Reply::Owner(Owner::Nobody));
-    assert!(unavailable(ask(72_000)));
-    // The directory did not answer: nothing is remembered, however often one asks.
-    drop(owners.question());
-    assert!(unavailable(ask(72_000)));
-    let asked = OwnersQuestion {
-        uids: vec![72_000, 72_001],
-        gids: vec![],
-    };
-    let answer = OwnersAnswer {
-        users: vec![(72_001, "carol".to_owned())],
-        groups: vec![],
-    };
-    let user_learned = owners.learn(
-        &asked,
-        &answer,
-        cacher.since_boot() + std::time::Duration::from_secs(15),
-    );
-    assert!(user_learned);
-    assert_eq!(ask(72_000), Reply::Owner(Owner::Nobody));
-    assert!(matches!(ask(72_001), Reply::Owner(Owner::User { name, .. }) if name == "carol"));
-    host.clock.pass(std::time::Duration::from_secs(16));
-    assert!(unavailable(ask(72_000)));
-    assert!(matches!(ask(72_001), Reply::Owner(Owner::User { .. })));
-}
-
-#[tokio::test]
-async fn nss_22_a_stranger_appears_in_the_next_map_and_is_refused_by_name() {
-    let organisation = Organisation::new();
-    let host = TestHost::new(&organisation);
-    let cacher = host.cacher();
-    give(&cacher, &organisation.bundle(1, &slice(vec![person(1)])))
-        .await
-        .unwrap();
-    let asked = OwnersQuestion {
-        uids: vec![72_001],
-        gids: vec![],
-    };
-    let answer = OwnersAnswer {
-        users: vec![(72_001, "carol".to_owned())],
-        groups: vec![],
-    };
-    cacher.owners.learn(&asked, &answer, cacher.since_boot());
-    cacher.apply().await;
-    let bytes = map_bytes(&host);
-    assert!(String::from_utf8_lossy(&bytes).contains("/usr/sbin/nologin"));
-    let login = Login {
-        user: "carol".to_owned(),
-        ..Login::default()
-    };
-    assert_eq!(
-        account::decide(&cacher, &login).await.outcome,
-        Outcome::Denied
-    );
-}
-
-#[tokio::test]
-async fn strangers_have_groups_of_their_own_and_a_clash_among_them_stops_no_map() {
-    let organisation = Organisation::new();
-    let host = TestHost::new(&organisation);
-    let cacher = host.cacher();
-    give(&cacher, &organisation.bundle(1, &slice(vec![person(1)])))
-        .await
-        .unwrap();
-    let asked = OwnersQuestion {
-        uids: vec![72_001, 72_002, 72_003],
-        gids: vec![],
-    };
-    let answer = OwnersAnswer {
-        users: vec![
-            (72_001, "carol".to_owned()),
-            (72_002, "carol".to_owned()),
-            (72_003, "user1".to_owned()),
-        ],
-        groups: vec![],
-    };
-    cacher.owners.learn(&asked, &answer, cacher.since_boot());
-    cacher.apply().await;
-    let bytes = map_bytes(&host);
-    let map = Map::open(bytes.as_slice(), bytes.len() as u64).unwrap();
-    let mut buffer = vec![0; 4096];
-    assert!(map.user_by_id(71_001, &mut buffer).unwrap().is_some());
-    let mut carols = 0;
-    for uid in [72_001, 72_002] {
-        let user = map.user_by_id(uid, &mut buffer).unwrap().is_some();
-        let group = map.group_by_id(uid).unwrap().is_some();
-        assert_eq!(user, group, "{uid} has its group");
-        carols += u32::from(user);
-    }
-    assert_eq!(carols, 1);
-    assert!(map.user_by_id(72_003, &mut buffer).unwrap().is_none());
 }

@@ -347,13 +347,3 @@ async fn syn_23_a_host_put_back_by_a_day_fetches_forward_and_its_revocations_ret
     until(suspended).await;
     drop(running);
 }
-
-/// Waits for something that another task brings about.
-async fn until(condition: impl Fn() -> bool) {
-    let deadline = timeout(Duration::from_secs(20), async {
-        while !condition() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    });
-    deadline.await.expect("it did not come about");
-}

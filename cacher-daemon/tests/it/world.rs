@@ -302,6 +302,10 @@ impl TestHost {
         config
     }
 
+    pub(crate) fn map_bytes(&self) -> Vec<u8> {
+        std::fs::read(self.paths.published_map()).unwrap()
+    }
+
     /// What a cacher that starts now would find on disk.
     pub(crate) fn mirror(&self) -> Mirror {
         let enrolled = Enrolled::load(&self.paths).unwrap().unwrap();
@@ -372,4 +376,14 @@ pub(crate) async fn revoke(cacher: &Cacher, signed: Vec<u8>) -> Result<(), Strin
         .await;
     cacher.apply().await;
     result.map(drop).map_err(|error| error.to_string())
+}
+
+/// Waits for something that another task brings about.
+pub(crate) async fn until(condition: impl Fn() -> bool) {
+    let deadline = tokio::time::timeout(Duration::from_secs(20), async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    deadline.await.expect("it did not come about");
 }

@@ -95,14 +95,23 @@ async fn owners_of_ids_are_named_and_nothing_else_of_them() {
     let question = OwnersQuestion {
         uids: vec![71_001, 71_002, 71_003],
         gids: vec![71_001, 70_900],
+        ..OwnersQuestion::default()
     };
     let answer: OwnersAnswer = json(directory.post(&host, "owners", &question).await).await;
     let users = [(71_001, "user1".to_owned()), (71_002, "user2".to_owned())];
     assert_eq!(answer.users, users);
     assert_eq!(answer.groups, [(71_001, "user1".to_owned())]);
+    let question = OwnersQuestion {
+        user_names: vec!["user2".to_owned(), "nobody".to_owned()],
+        group_names: vec!["user1".to_owned()],
+        ..OwnersQuestion::default()
+    };
+    let answer: OwnersAnswer = json(directory.post(&host, "owners", &question).await).await;
+    assert_eq!(answer.users, [(71_002, "user2".to_owned())]);
+    assert_eq!(answer.groups, [(71_001, "user1".to_owned())]);
     let many = OwnersQuestion {
         uids: (0..1000).collect(),
-        gids: Vec::new(),
+        ..OwnersQuestion::default()
     };
     let refused = directory.post(&host, "owners", &many).await;
     assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
