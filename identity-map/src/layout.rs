@@ -83,6 +83,8 @@ pub(crate) struct Section {
 /// The checked header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Header {
+    /// Its own checksum, as read.
+    pub(crate) sum: u64,
     pub(crate) file_bytes: u64,
     pub(crate) version: u64,
     pub(crate) issued_at_ms: i64,
@@ -150,6 +152,7 @@ impl Header {
         }
         let flags = u32_at(bytes, 56);
         let mut header = Self {
+            sum: u64_at(bytes, 16),
             file_bytes,
             version: u64_at(bytes, 32),
             issued_at_ms: i64::from_le_bytes(u64_at(bytes, 40).to_le_bytes()),

@@ -78,7 +78,15 @@ impl Map<MemoryFile> {
     /// Whether the cacher has published a newer one.
     #[must_use]
     pub fn is_superseded(&self) -> bool {
-        let word = self.bytes.0.number(SUPERSEDED_AT);
+        self.bytes.is_superseded()
+    }
+}
+
+impl MemoryFile {
+    /// Whether the cacher has published a newer map than the one in this file.
+    #[must_use]
+    pub fn is_superseded(&self) -> bool {
+        let word = self.0.number(SUPERSEDED_AT);
         word.is_none_or(|word| word.load(Ordering::Acquire) != 0)
     }
 }

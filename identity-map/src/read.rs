@@ -70,6 +70,24 @@ impl<B: Bytes> Map<B> {
         Ok(Self { bytes, header })
     }
 
+    /// What the map was opened on.
+    pub fn bytes(&self) -> &B {
+        &self.bytes
+    }
+
+    /// The same map, its bytes wrapped into something else.
+    pub fn with_bytes<C: Bytes>(self, wrap: impl FnOnce(B) -> C) -> Map<C> {
+        Map {
+            bytes: wrap(self.bytes),
+            header: self.header,
+        }
+    }
+
+    /// Whether both are copies of one map.
+    pub fn is_same_as<C>(&self, other: &Map<C>) -> bool {
+        self.header == other.header
+    }
+
     /// Gives back what the map was opened on.
     pub fn into_bytes(self) -> B {
         self.bytes

@@ -3,11 +3,12 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use identity_map::{Cursor, Map};
+use identity_map::Cursor;
 
 use crate::answer::Failure;
 use crate::lookup::Sources;
 use crate::pack::{self, GroupPlaces, UserPlaces};
+use crate::source::with_map;
 
 /// How far a listing has come.
 #[derive(Debug, Default)]
@@ -34,14 +35,15 @@ impl Listing {
         sources: Sources<'_>,
         buffer: &mut [u8],
     ) -> Result<UserPlaces, Failure> {
-        let map = Map::open_file(sources.map)?;
-        if !map.enumerates() {
-            return Err(Failure::NotFound);
-        }
-        let next = map.user_after(self.cursor(), buffer)?;
-        let (user, next) = next.ok_or(Failure::NotFound)?;
-        self.remember(next);
-        Ok(user.into())
+        with_map(sources, |map| {
+            if !map.enumerates() {
+                return Err(Failure::NotFound);
+            }
+            let next = map.user_after(self.cursor(), buffer)?;
+            let (user, next) = next.ok_or(Failure::NotFound)?;
+            self.remember(next);
+            Ok(user.into())
+        })
     }
 
     /// The next group; one that does not fit into the buffer comes again.
@@ -53,14 +55,15 @@ impl Listing {
         sources: Sources<'_>,
         buffer: &mut [u8],
     ) -> Result<GroupPlaces, Failure> {
-        let map = Map::open_file(sources.map)?;
-        if !map.enumerates() {
-            return Err(Failure::NotFound);
-        }
-        let (group, next) = map.group_after(self.cursor())?.ok_or(Failure::NotFound)?;
-        let places = pack::group(&map, &group, buffer)?;
-        self.remember(next);
-        Ok(places)
+        with_map(sources, |map| {
+            if !map.enumerates() {
+                return Err(Failure::NotFound);
+            }
+            let (group, next) = map.group_after(self.cursor())?.ok_or(Failure::NotFound)?;
+            let places = pack::group(map, &group, buffer)?;
+            self.remember(next);
+            Ok(places)
+        })
     }
 
     fn cursor(&self) -> Cursor {

@@ -189,12 +189,13 @@ pub unsafe extern "C" fn _nss_cloudid_initgroups_dyn(
     // SAFETY: glibc passes a C string that lives as long as the call.
     let name = unsafe { text(name) };
     let answer = || {
-        let (map, found) = lookup::groups_of_user(Sources::of_this_host(), name)?;
-        // SAFETY: glibc's own array, for this call alone.
-        let mut array = unsafe { GidArray::with_room(used, size, list, found.count()) }?;
-        map.read_group_list(&found, array.added_bytes())?;
-        array.keep(skip, limit);
-        Ok(())
+        lookup::groups_of_user(Sources::of_this_host(), name, |map, found| {
+            // SAFETY: glibc's own array, for this call alone.
+            let mut array = unsafe { GidArray::with_room(used, size, list, found.count()) }?;
+            map.read_group_list(found, array.added_bytes())?;
+            array.keep(skip, limit);
+            Ok(())
+        })
     };
     // SAFETY: glibc passes the address of this thread's `errno`.
     unsafe { guarded(errno_place, answer) }
@@ -414,4 +415,40 @@ unsafe fn guarded(errno_place: *mut c_int, answer: impl FnOnce() -> Result<(), F
         unsafe { errno_place.write(errno) };
     }
     status as c_int
+}
+
+unsafe extern "C" {
+    fn pthread_setcancelstate(state: c_int, before: *mut c_int) -> c_int;
+}
+
+const CANCEL_ENABLE: c_int = 0;
+const CANCEL_DISABLE: c_int = 1;
+
+/// Does something that opens, waits or closes, as a thread that cannot be cancelled meanwhile: a
+/// cancellation would unwind through Rust, which ends the process.
+pub(crate) fn uncancelled<T>(work: impl FnOnce() -> T) -> T {
+    struct Restored(c_int);
+    impl Drop for Restored {
+        fn drop(&mut self) {
+            // SAFETY: sets this thread's own state back, and wants no answer.
+            unsafe { pthread_setcancelstate(self.0, std::ptr::null_mut()) };
+        }
+    }
+    let mut before = CANCEL_ENABLE;
+    // SAFETY: sets this thread's own state, and writes the one before.
+    unsafe { pthread_setcancelstate(CANCEL_DISABLE, &raw mut before) };
+    let _restored = Restored(before);
+    work()
+}
+
+/// Milliseconds on a clock that only goes forward, read without a system call.
+pub(crate) fn milliseconds() -> u64 {
+    let mut now = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: writes the time into `now`.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &raw mut now) };
+    let [seconds, nanoseconds] = [now.tv_sec, now.tv_nsec].map(|n| u64::try_from(n).unwrap_or(0));
+    seconds * 1000 + nanoseconds / 1_000_000
 }

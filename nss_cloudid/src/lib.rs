@@ -6,9 +6,14 @@
 
 pub mod answer;
 pub mod enumeration;
+pub mod exchange;
 pub mod ffi;
+mod held;
 pub mod lookup;
 mod owner;
 mod pack;
+mod pause;
+mod source;
 
 pub use pack::{GroupPlaces, UserPlaces};
+pub use source::Source;

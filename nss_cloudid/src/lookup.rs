@@ -1,21 +1,23 @@
-//! One lookup: open the map, find, copy into the caller's buffer, close. Only for an id of the
-//! directory's ranges that the map lacks is the cacher asked.
+//! One lookup: find in the map, copy into the caller's buffer. What the map lacks is asked of the
+//! cacher only where the map itself says so, and never while the map is in use.
 
 use std::path::Path;
 
-use identity_map::{GroupList, Map, MapFile};
-use posix_names::{Gid, Uid};
+use identity_map::{GroupList, Map, Owners};
+use local_protocol::Sought;
+use posix_names::{Gid, Uid, is_name};
 
 use crate::answer::Failure;
 use crate::owner;
 use crate::pack::{self, GroupPlaces, UserPlaces};
+use crate::source::{Source, with_map};
 
 /// Where answers come from.
 #[derive(Debug, Clone, Copy)]
 pub struct Sources<'a> {
     /// The identity map.
     pub map: &'a Path,
-    /// Where the cacher answers whose an unknown id is.
+    /// Where the cacher hands out the map in memory, and tells what the map lacks.
     pub socket: &'a Path,
 }
 
@@ -30,6 +32,31 @@ impl Sources<'static> {
     }
 }
 
+/// What a map says to a question.
+enum Told<T> {
+    Record(T),
+    Nobody,
+    AskCacher,
+}
+
+impl<T> Told<T> {
+    fn by_id(map: &Map<Source>, id: u32, found: Option<T>) -> Self {
+        match found {
+            Some(record) => Self::Record(record),
+            None if map.owners() != Owners::Off && map.ranges_hold(id) => Self::AskCacher,
+            None => Self::Nobody,
+        }
+    }
+
+    fn by_name(map: &Map<Source>, found: Option<T>) -> Self {
+        match found {
+            Some(record) => Self::Record(record),
+            None if map.owners() == Owners::All => Self::AskCacher,
+            None => Self::Nobody,
+        }
+    }
+}
+
 /// The user of a name.
 ///
 /// # Errors
@@ -39,9 +66,15 @@ pub fn user_by_name(
     name: &[u8],
     buffer: &mut [u8],
 ) -> Result<UserPlaces, Failure> {
-    let map = Map::open_file(sources.map)?;
-    let user = map.user_by_name(name, buffer)?;
-    user.map(UserPlaces::from).ok_or(Failure::NotFound)
+    let told = with_map(sources, |map| {
+        let found = map.user_by_name(name, buffer)?.map(UserPlaces::from);
+        Ok(Told::by_name(map, found))
+    })?;
+    match told {
+        Told::Record(user) => Ok(user),
+        Told::AskCacher => owner::user(sources.socket, Sought::UserOfName(text(name)?), buffer),
+        Told::Nobody => Err(Failure::NotFound),
+    }
 }
 
 /// The user of an id.
@@ -54,14 +87,14 @@ pub fn user_by_id(
     buffer: &mut [u8],
 ) -> Result<UserPlaces, Failure> {
     Uid::new(u64::from(uid)).map_err(|_| Failure::NotFound)?;
-    let map = Map::open_file(sources.map)?;
-    match map.user_by_id(uid, buffer)? {
-        Some(user) => Ok(user.into()),
-        None if map.ranges_hold(uid) => {
-            drop(map);
-            owner::user(sources.socket, uid, buffer)
-        }
-        None => Err(Failure::NotFound),
+    let told = with_map(sources, |map| {
+        let found = map.user_by_id(uid, buffer)?.map(UserPlaces::from);
+        Ok(Told::by_id(map, uid, found))
+    })?;
+    match told {
+        Told::Record(user) => Ok(user),
+        Told::AskCacher => owner::user(sources.socket, Sought::UserOfId(uid), buffer),
+        Told::Nobody => Err(Failure::NotFound),
     }
 }
 
@@ -74,9 +107,16 @@ pub fn group_by_name(
     name: &[u8],
     buffer: &mut [u8],
 ) -> Result<GroupPlaces, Failure> {
-    let map = Map::open_file(sources.map)?;
-    let group = map.group_by_name(name)?.ok_or(Failure::NotFound)?;
-    pack::group(&map, &group, buffer)
+    let told = with_map(sources, |map| {
+        let found = map.group_by_name(name)?;
+        let packed = found.map(|group| pack::group(map, &group, buffer));
+        Ok(Told::by_name(map, packed.transpose()?))
+    })?;
+    match told {
+        Told::Record(group) => Ok(group),
+        Told::AskCacher => owner::group(sources.socket, Sought::GroupOfName(text(name)?), buffer),
+        Told::Nobody => Err(Failure::NotFound),
+    }
 }
 
 /// The group of an id.
@@ -89,26 +129,36 @@ pub fn group_by_id(
     buffer: &mut [u8],
 ) -> Result<GroupPlaces, Failure> {
     Gid::new(u64::from(gid)).map_err(|_| Failure::NotFound)?;
-    let map = Map::open_file(sources.map)?;
-    match map.group_by_id(gid)? {
-        Some(group) => pack::group(&map, &group, buffer),
-        None if map.ranges_hold(gid) => {
-            drop(map);
-            owner::group(sources.socket, gid, buffer)
-        }
-        None => Err(Failure::NotFound),
+    let told = with_map(sources, |map| {
+        let found = map.group_by_id(gid)?;
+        let packed = found.map(|group| pack::group(map, &group, buffer));
+        Ok(Told::by_id(map, gid, packed.transpose()?))
+    })?;
+    match told {
+        Told::Record(group) => Ok(group),
+        Told::AskCacher => owner::group(sources.socket, Sought::GroupOfId(gid), buffer),
+        Told::Nobody => Err(Failure::NotFound),
     }
 }
 
-/// The map and where in it the groups of a user are listed.
+/// Lets `read` have the map and where in it the groups of a user are listed. Whom the map lacks has
+/// no groups here.
 ///
 /// # Errors
-/// No such user, or no telling.
+/// No such user, no telling, or what `read` says.
 pub fn groups_of_user(
     sources: Sources<'_>,
     name: &[u8],
-) -> Result<(Map<MapFile>, GroupList), Failure> {
-    let map = Map::open_file(sources.map)?;
-    let list = map.group_list_of(name)?.ok_or(Failure::NotFound)?;
-    Ok((map, list))
+    mut read: impl FnMut(&Map<Source>, &GroupList) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    with_map(sources, |map| match map.group_list_of(name)? {
+        Some(list) => read(map, &list),
+        None => Err(Failure::NotFound),
+    })
+}
+
+/// A name that the directory could have; no other is asked about.
+fn text(name: &[u8]) -> Result<&str, Failure> {
+    let name = str::from_utf8(name).map_err(|_| Failure::NotFound)?;
+    is_name(name).then_some(name).ok_or(Failure::NotFound)
 }

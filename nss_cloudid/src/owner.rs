@@ -1,77 +1,90 @@
-//! Asks the cacher whose an id is that the map lacks: a file here of somebody without rights here.
-//! No answer in time, or one that does not fit, is *cannot tell*.
+//! Asks the cacher whose an id or a name is that the map lacks: a file here of somebody without
+//! rights here. No answer in time, or one that does not fit, is *cannot tell*.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use local_protocol::{Client, ClientError, IdQuestion, Owner, Reply, Request};
-use posix_names::{Gid, GroupName, HomeDirectory, UserName};
+use local_protocol::{Client, ClientError, Known, SmallFrame, Sought};
+use posix_names::{Gid, NAME_BYTES_MAX, is_name};
 
 use crate::answer::Failure;
+use crate::ffi;
 use crate::pack::{self, GroupPlaces, UserPlaces};
+use crate::pause::Pause;
 
 /// From connecting to the whole answer.
 const DEADLINE: Duration = Duration::from_millis(50);
-/// After a cacher that said nothing in time, so many questions are not put at all: `ls -l` over
-/// thousands of unknown owners must not wait for each of them.
-const UNASKED_AFTER_SILENCE: u32 = 200;
-static LEFT_UNASKED: AtomicU32 = AtomicU32::new(0);
+/// After a cacher that said nothing in time no question is put for so many milliseconds: `ls -l`
+/// over thousands of unknown owners must not wait for each of them.
+static SILENCE: Pause = Pause::new(2_000, 2_000);
 /// Shell of people without rights on this host.
 const NO_LOGIN: &[u8] = b"/usr/sbin/nologin";
+const HOMES: &[u8] = b"/home/";
 
-pub(crate) fn user(socket: &Path, uid: u32, buffer: &mut [u8]) -> Result<UserPlaces, Failure> {
-    match ask(socket, IdQuestion::User(uid))? {
-        Owner::User {
-            name,
-            uid: told,
-            gid,
-        } if told == uid => {
-            let name = UserName::parse(&name).map_err(|_| Failure::Unavailable)?;
-            let gid = Gid::new(u64::from(gid)).map_err(|_| Failure::Unavailable)?;
-            let home = HomeDirectory::of(&name);
-            let texts = [
-                name.as_str().as_bytes(),
-                b"x",
-                b"",
-                home.as_str().as_bytes(),
-                NO_LOGIN,
-            ];
-            pack::fields((uid, gid.get()), texts, buffer)
+pub(crate) fn user(
+    socket: &Path,
+    sought: Sought<'_>,
+    buffer: &mut [u8],
+) -> Result<UserPlaces, Failure> {
+    let mut room = SmallFrame::new();
+    match ask(socket, sought, &mut room)? {
+        Known::User { name, uid, gid } if fits(sought, uid, name) => {
+            for id in [uid, gid] {
+                Gid::new(u64::from(id)).map_err(|_| Failure::Unavailable)?;
+            }
+            let name = name.as_bytes();
+            let mut home = [0; HOMES.len() + NAME_BYTES_MAX];
+            let (homes, own) = home.split_at_mut(HOMES.len());
+            homes.copy_from_slice(HOMES);
+            let own = own.get_mut(..name.len()).ok_or(Failure::Unavailable)?;
+            own.copy_from_slice(name);
+            let home = home.get(..HOMES.len() + name.len()).unwrap_or_default();
+            pack::fields((uid, gid), [name, b"x", b"", home, NO_LOGIN], buffer)
         }
-        Owner::Nobody => Err(Failure::NotFound),
-        Owner::User { .. } | Owner::Group { .. } => Err(Failure::Unavailable),
+        Known::Nobody => Err(Failure::NotFound),
+        Known::User { .. } | Known::Group { .. } => Err(Failure::Unavailable),
     }
 }
 
-pub(crate) fn group(socket: &Path, gid: u32, buffer: &mut [u8]) -> Result<GroupPlaces, Failure> {
-    match ask(socket, IdQuestion::Group(gid))? {
-        Owner::Group { name, gid: told } if told == gid => {
-            let name = GroupName::parse(&name).map_err(|_| Failure::Unavailable)?;
-            pack::bare_group(gid, name.as_str().as_bytes(), buffer)
+pub(crate) fn group(
+    socket: &Path,
+    sought: Sought<'_>,
+    buffer: &mut [u8],
+) -> Result<GroupPlaces, Failure> {
+    let mut room = SmallFrame::new();
+    match ask(socket, sought, &mut room)? {
+        Known::Group { name, gid } if fits(sought, gid, name) => {
+            Gid::new(u64::from(gid)).map_err(|_| Failure::Unavailable)?;
+            pack::bare_group(gid, name.as_bytes(), buffer)
         }
-        Owner::Nobody => Err(Failure::NotFound),
-        Owner::User { .. } | Owner::Group { .. } => Err(Failure::Unavailable),
+        Known::Nobody => Err(Failure::NotFound),
+        Known::User { .. } | Known::Group { .. } => Err(Failure::Unavailable),
     }
 }
 
-fn ask(socket: &Path, question: IdQuestion) -> Result<Owner, Failure> {
-    if LEFT_UNASKED
-        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-            left.checked_sub(1)
-        })
-        .is_ok()
-    {
+/// Whether an answer is one to the question, with a name that somebody can have.
+fn fits(sought: Sought<'_>, id: u32, name: &str) -> bool {
+    let asked_for = match sought {
+        Sought::UserOfId(asked) | Sought::GroupOfId(asked) => asked == id,
+        Sought::UserOfName(asked) | Sought::GroupOfName(asked) => asked == name,
+    };
+    asked_for && is_name(name)
+}
+
+fn ask<'a>(
+    socket: &Path,
+    sought: Sought<'_>,
+    room: &'a mut SmallFrame,
+) -> Result<Known<'a>, Failure> {
+    let now = ffi::milliseconds();
+    if !SILENCE.is_over(now) {
         return Err(Failure::Unavailable);
     }
-    let reply = Client::connect(socket, DEADLINE)
-        .and_then(|mut cacher| cacher.ask(&Request::OwnerOfId(question)));
-    match reply {
-        Ok(Reply::Owner(owner)) => Ok(owner),
-        Err(ClientError::TooLate) => {
-            LEFT_UNASKED.store(UNASKED_AFTER_SILENCE, Ordering::Relaxed);
-            Err(Failure::Unavailable)
-        }
-        Ok(_) | Err(_) => Err(Failure::Unavailable),
+    let reply = ffi::uncancelled(|| {
+        Client::connect(socket, DEADLINE).and_then(|mut cacher| cacher.ask_owner(sought, room))
+    });
+    if matches!(reply, Err(ClientError::TooLate)) {
+        SILENCE.begin(now);
     }
+    reply.ok().flatten().ok_or(Failure::Unavailable)
 }

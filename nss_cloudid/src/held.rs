@@ -1,0 +1,116 @@
+//! The sealed memory file of the map, in a process that looks up enough for it to pay: asked of the
+//! cacher once, mapped, its descriptor closed. It answers without a system call until the cacher
+//! says that it is superseded. Whatever goes wrong on the way to it, lookups that read the published
+//! file go on.
+
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use identity_map::Map;
+use local_protocol::Client;
+
+use crate::exchange::{Exchange, Reader};
+use crate::ffi;
+use crate::lookup::Sources;
+use crate::pause::Pause;
+use crate::source::Source;
+
+/// So many lookups that read the file cost as much as asking for the memory file. A process that
+/// makes fewer never asks; one that makes more pays at most twice what would have been best, also
+/// when the map is replaced again and again. docs/decisions/0003 has the measurements.
+pub(crate) const LOOKUPS_WORTH_A_FILE: u32 = 16;
+/// From connecting to the whole answer.
+const DEADLINE: Duration = Duration::from_millis(50);
+/// A cacher that was killed cannot say *superseded*: so often the published file is looked at.
+const LOOK_AGAIN_AFTER_MS: u64 = 1000;
+
+static HELD: Exchange<Held> = Exchange::new();
+static READ_FROM_FILE: AtomicU32 = AtomicU32::new(0);
+static PAUSE: Pause = Pause::new(1_000, 64_000);
+
+/// A mapped map.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) map: Map<Source>,
+    look_again_at: AtomicU64,
+}
+
+/// The map in memory, if this process holds it or may have it now.
+pub(crate) fn map(sources: Sources<'_>) -> Option<Reader<'static, Held>> {
+    let Some(held) = HELD.read() else {
+        return asked_for(sources);
+    };
+    if held.is_in_force(sources) {
+        return Some(held);
+    }
+    leave(held);
+    None
+}
+
+#[cold]
+fn leave(held: Reader<'static, Held>) {
+    let number = held.number();
+    drop(held);
+    if let Some(turn) = HELD.turn() {
+        turn.retire(number);
+    }
+}
+
+#[cold]
+fn asked_for(sources: Sources<'_>) -> Option<Reader<'static, Held>> {
+    if READ_FROM_FILE.fetch_add(1, Relaxed) < LOOKUPS_WORTH_A_FILE {
+        return None;
+    }
+    READ_FROM_FILE.store(0, Relaxed);
+    let now = ffi::milliseconds();
+    if !PAUSE.is_over(now) {
+        return None;
+    }
+    let turn = HELD.turn()?;
+    match ffi::uncancelled(|| memory_file(sources.socket)) {
+        Some(map) => {
+            PAUSE.end();
+            let look_again_at = AtomicU64::new(now + LOOK_AGAIN_AFTER_MS);
+            turn.put(Held { map, look_again_at });
+        }
+        None => PAUSE.begin(now),
+    }
+    drop(turn);
+    HELD.read()
+}
+
+fn memory_file(socket: &Path) -> Option<Map<Source>> {
+    let mut cacher = Client::connect(socket, DEADLINE).ok()?;
+    let file = cacher.ask_for_identity_memory().ok()??;
+    let map = Map::open_memory(file.as_fd()).ok()?;
+    (!map.is_superseded()).then(|| map.with_bytes(Source::Memory))
+}
+
+impl Held {
+    fn is_in_force(&self, sources: Sources<'_>) -> bool {
+        let superseded = match self.map.bytes() {
+            Source::Memory(memory) => memory.is_superseded(),
+            Source::File(_) => true,
+        };
+        let now = ffi::milliseconds();
+        let due = self.look_again_at.load(Relaxed);
+        !superseded && (now < due || self.is_still_published(sources, due, now))
+    }
+
+    /// Compares with the published file. One that is missing or cannot be read says nothing: what
+    /// is held keeps answering.
+    #[cold]
+    fn is_still_published(&self, sources: Sources<'_>, due: u64, now: u64) -> bool {
+        let next = now + LOOK_AGAIN_AFTER_MS;
+        let mine = self
+            .look_again_at
+            .compare_exchange(due, next, Relaxed, Relaxed);
+        if mine.is_err() {
+            return true;
+        }
+        let published = ffi::uncancelled(|| Map::open_file(sources.map));
+        published.map_or(true, |published| published.is_same_as(&self.map))
+    }
+}
