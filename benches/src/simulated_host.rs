@@ -2,6 +2,8 @@
 //! verifies what comes, and acknowledges. It has no PAM, no NSS and no disk.
 
 use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use base64::Engine as _;
@@ -16,6 +18,7 @@ use signed_bundle::{
     open_fast_message, verify_root_chain,
 };
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use crate::Failure;
@@ -29,16 +32,23 @@ pub(crate) struct Refused {
     pub(crate) at: Instant,
 }
 
-/// One enrolled host.
+/// One enrolled host. As on a real one, the stream is read by one task and bundles are fetched by
+/// another: a revocation never waits for a bundle.
 pub(crate) struct SimulatedHost {
     base: String,
     http: reqwest::Client,
     answer: EnrollAnswer,
     root: RootDocument,
+    bundle_version: AtomicU64,
+    fast_lane_sequence: AtomicU64,
+    refusals: UnboundedSender<Refused>,
+}
+
+/// What a host keeps of its bundles.
+#[derive(Default)]
+struct Mirror {
     held: Option<Held>,
     chunks: HashSet<[u8; 32]>,
-    fast_lane_sequence: u64,
-    refusals: UnboundedSender<Refused>,
 }
 
 impl SimulatedHost {
@@ -68,54 +78,49 @@ impl SimulatedHost {
             http: client(ca_pem, Some(&identity))?,
             answer,
             root,
-            held: None,
-            chunks: HashSet::new(),
-            fast_lane_sequence: 0,
+            bundle_version: AtomicU64::new(0),
+            fast_lane_sequence: AtomicU64::new(0),
             refusals,
         })
     }
 
-    /// Fetches the first bundle, then follows the push stream until it ends. Says so at each bundle.
-    pub(crate) async fn follow(mut self, ready: UnboundedSender<()>) -> Result<(), Failure> {
+    /// Follows the push stream until it ends, and fetches bundles. Says so at each bundle.
+    pub(crate) async fn follow(self, ready: UnboundedSender<()>) -> Result<(), Failure> {
+        let host = Arc::new(self);
+        let (announced, announcements) = watch::channel(0);
+        let bundles = tokio::spawn(Arc::clone(&host).fetch_all(announcements, ready));
+        let ended = host.listen(&announced).await;
+        drop(announced);
+        bundles.await??;
+        ended
+    }
+
+    async fn listen(self: &Arc<Self>, announced: &watch::Sender<u64>) -> Result<(), Failure> {
         let address = format!("{}/agent/v1/stream", self.base);
         let answer = self.http.get(address).send().await?.error_for_status()?;
         let mut body = answer.bytes_stream();
-        self.fetch().await?;
-        let _ = ready.send(());
         let mut text = String::new();
         while let Some(piece) = body.next().await {
             text.push_str(&String::from_utf8_lossy(&piece?));
             while let Some((event, rest)) = text.split_once("\n\n") {
-                let (event, rest) = (event.to_owned(), rest.to_owned());
-                text = rest;
-                if self.handle(&event).await? {
-                    let _ = ready.send(());
+                match (field(event, "event"), field(event, "data")) {
+                    (Some(stream::FAST), Some(data)) => self.refuse(&STANDARD.decode(data)?)?,
+                    (Some(stream::MANIFEST), Some(version)) => {
+                        announced.send_replace(version.parse()?);
+                    }
+                    _ => {}
                 }
+                text = rest.to_owned();
             }
         }
         Ok(())
     }
 
-    /// Whether the event brought a bundle.
-    async fn handle(&mut self, event: &str) -> Result<bool, Failure> {
-        match (field(event, "event"), field(event, "data")) {
-            (Some(stream::FAST), Some(data)) => {
-                self.refuse(&STANDARD.decode(data)?).await?;
-                Ok(false)
-            }
-            (Some(stream::MANIFEST), Some(_)) => {
-                self.fetch().await?;
-                Ok(true)
-            }
-            _ => Ok(false),
-        }
-    }
-
-    async fn refuse(&mut self, message: &[u8]) -> Result<(), Failure> {
-        let organisation = &self.answer.organisation;
-        let message =
-            open_fast_message(message, &self.root, organisation, self.fast_lane_sequence)?;
-        self.fast_lane_sequence = message.sequence;
+    fn refuse(self: &Arc<Self>, message: &[u8]) -> Result<(), Failure> {
+        let (organisation, newest) = (&self.answer.organisation, &self.fast_lane_sequence);
+        let held = newest.load(Ordering::SeqCst);
+        let message = open_fast_message(message, &self.root, organisation, held)?;
+        newest.store(message.sequence, Ordering::SeqCst);
         let FastAction::SuspendUser { user } = message.action else {
             return Ok(());
         };
@@ -129,13 +134,38 @@ impl SimulatedHost {
             processes: 1,
             took_ms: 0,
         };
-        self.acknowledge(vec![ended]).await
+        let host = Arc::clone(self);
+        tokio::spawn(async move {
+            if let Err(error) = host.acknowledge(vec![ended]).await {
+                println!("an acknowledgement was not taken: {error}");
+            }
+        });
+        Ok(())
     }
 
-    async fn fetch(&mut self) -> Result<(), Failure> {
+    /// Fetches the first bundle, then every one that is announced.
+    async fn fetch_all(
+        self: Arc<Self>,
+        mut announcements: watch::Receiver<u64>,
+        ready: UnboundedSender<()>,
+    ) -> Result<(), Failure> {
+        let mut mirror = Mirror::default();
         // The first bundle of a new host may not be made yet: this waits for it.
-        let held = self.held.map_or(0, |held| held.version);
-        let address = format!("{}/agent/v1/manifest?wait=20&after={held}", self.base);
+        self.fetch(&mut mirror, 20).await?;
+        let _ = ready.send(());
+        while announcements.changed().await.is_ok() {
+            let version = *announcements.borrow_and_update();
+            if version > self.bundle_version.load(Ordering::SeqCst) {
+                self.fetch(&mut mirror, 0).await?;
+                let _ = ready.send(());
+            }
+        }
+        Ok(())
+    }
+
+    async fn fetch(&self, mirror: &mut Mirror, wait: u32) -> Result<(), Failure> {
+        let after = self.bundle_version.load(Ordering::SeqCst);
+        let address = format!("{}/agent/v1/manifest?wait={wait}&after={after}", self.base);
         let bytes = self.http.get(address).send().await?.error_for_status()?;
         if bytes.status() == reqwest::StatusCode::NOT_MODIFIED {
             return Ok(());
@@ -144,28 +174,30 @@ impl SimulatedHost {
             root: &self.root,
             organisation: &self.answer.organisation,
             host: &self.answer.host_id,
-            held: self.held,
+            held: mirror.held,
             now: clock::now(),
         };
         let accepted = accept_manifest(&bytes.bytes().await?, &accepting)?;
         for reference in &accepted.manifest().chunks {
-            if self.chunks.contains(&reference.sha256) {
+            if mirror.chunks.contains(&reference.sha256) {
                 continue;
             }
             let name = hexadecimal(&reference.sha256);
             let address = format!("{}/agent/v1/chunks/{name}", self.base);
             let chunk = self.http.get(address).send().await?.error_for_status()?;
             check_chunk(reference, &chunk.bytes().await?)?;
-            self.chunks.insert(reference.sha256);
+            mirror.chunks.insert(reference.sha256);
         }
-        self.held = Some(accepted.held());
+        let held = accepted.held();
+        self.bundle_version.store(held.version, Ordering::SeqCst);
+        mirror.held = Some(held);
         self.acknowledge(Vec::new()).await
     }
 
     async fn acknowledge(&self, ended: Vec<EndedSessions>) -> Result<(), Failure> {
         let acknowledgement = Acknowledgement {
-            bundle_version: self.held.map_or(0, |held| held.version),
-            fast_lane_sequence: self.fast_lane_sequence,
+            bundle_version: self.bundle_version.load(Ordering::SeqCst),
+            fast_lane_sequence: self.fast_lane_sequence.load(Ordering::SeqCst),
             host_time_ms: clock::now().as_millisecond(),
             ended,
             refused: None,

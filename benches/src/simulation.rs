@@ -28,7 +28,7 @@ pub(crate) fn measure(directory: &Directory, hosts: u32, rounds: u32) -> Result<
     let (door, base) = (directory.door(), directory.url());
     let inside = thread::spawn(move || {
         door.enter();
-        let runtime = tokio::runtime::Builder::new_current_thread()
+        let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()?;
         runtime.block_on(simulate(base, ca, token, hosts, rounds))

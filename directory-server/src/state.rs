@@ -28,8 +28,8 @@ pub struct AppState {
     pub authority: Arc<Authority>,
     /// Tells the publisher what has changed.
     pub dirty: Dirty,
-    /// Signed fast-lane messages (sequence, bytes) on their way to all open streams.
-    pub fast_lane: broadcast::Sender<(u64, Arc<[u8]>)>,
+    /// Signed fast-lane messages (sequence, base64) on their way to all open streams.
+    pub fast_lane: broadcast::Sender<(u64, Arc<str>)>,
     /// Hashes and compares passwords.
     pub passwords: Passwords,
     /// Logins per source address.

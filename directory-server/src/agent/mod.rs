@@ -24,6 +24,7 @@ use crate::keys::SigningKeys;
 use crate::publish::Wakes;
 use crate::state::AppState;
 
+use acks::AckWriter;
 use attempts::Attempts;
 use seen::Seen;
 
@@ -35,13 +36,15 @@ pub struct HostChannel {
     wakes: Wakes,
     attempts: Arc<Attempts>,
     seen: Arc<Seen>,
+    acks: AckWriter,
 }
 
 impl HostChannel {
-    /// Puts the parts together.
+    /// Puts the parts together and starts the writer of acknowledgements: within a runtime.
     #[must_use]
     pub fn new(app: AppState, keys: Arc<SigningKeys>, wakes: Wakes) -> Self {
         Self {
+            acks: AckWriter::start(app.store.clone()),
             app,
             keys,
             wakes,

@@ -37,7 +37,7 @@ struct Open {
     channel: HostChannel,
     host: String,
     versions: watch::Receiver<u64>,
-    revocations: broadcast::Receiver<(u64, Arc<[u8]>)>,
+    revocations: broadcast::Receiver<(u64, Arc<str>)>,
     /// Newest revocation sent on this stream.
     sequence: u64,
     outbox: mpsc::Sender<Event>,
@@ -82,7 +82,7 @@ pub(super) async fn stream(
 
 impl Open {
     /// Revocations the host does not have yet, signed.
-    async fn missed(&self) -> Result<Vec<(u64, Vec<u8>)>, Refused> {
+    async fn missed(&self) -> Result<Vec<(u64, String)>, Refused> {
         let after = i64::try_from(self.sequence).unwrap_or(i64::MAX);
         let rows = fast_lane::after(&self.channel.app, after).await?;
         let signed = rows.iter().map(|row| {
@@ -92,7 +92,7 @@ impl Open {
         Ok(signed.collect())
     }
 
-    async fn run(mut self, missed: Vec<(u64, Vec<u8>)>, version: u64) -> Result<(), Ended> {
+    async fn run(mut self, missed: Vec<(u64, String)>, version: u64) -> Result<(), Ended> {
         for (sequence, message) in missed {
             self.revocation(sequence, &message).await?;
         }
@@ -129,12 +129,11 @@ impl Open {
         }
     }
 
-    async fn revocation(&mut self, sequence: u64, message: &[u8]) -> Result<(), Ended> {
+    async fn revocation(&mut self, sequence: u64, message: &str) -> Result<(), Ended> {
         if sequence <= self.sequence {
             return Ok(());
         }
         self.sequence = sequence;
-        let message = BASE64_STANDARD.encode(message);
         self.send(Event::default().event(FAST).data(message)).await
     }
 

@@ -25,6 +25,9 @@ use world::{World, WorldHost};
 
 /// Changes that follow each other this closely become one bundle.
 const SETTLE: Duration = Duration::from_millis(30);
+/// After a revocation the streams have this long for themselves: it takes effect by its message,
+/// and the bundles that say the same must not stand in its way.
+const REVOCATION_FIRST: Duration = Duration::from_millis(500);
 /// How often it is looked for manifests that grow old.
 const RENEWAL_CHECK: Duration = Duration::from_secs(60);
 /// After a failure.
@@ -229,7 +232,12 @@ async fn settled(bundles: &Dirty) -> Touched {
     let Ok(mut touched) = tokio::time::timeout(RENEWAL_CHECK, bundles.taken()).await else {
         return everything();
     };
-    tokio::time::sleep(SETTLE).await;
+    let pause = if touched.fast_lane {
+        REVOCATION_FIRST
+    } else {
+        SETTLE
+    };
+    tokio::time::sleep(pause).await;
     if let Ok(more) = tokio::time::timeout(Duration::ZERO, bundles.taken()).await {
         touched.merge(more);
     }

@@ -121,3 +121,57 @@ async fn a_host_cannot_acknowledge_what_was_never_made() {
     assert_eq!(acked.unsigned_abs(), version);
     assert_eq!(directory.count("SELECT acked_sequence FROM hosts").await, 0);
 }
+
+#[tokio::test]
+async fn acknowledgements_of_many_hosts_at_once_are_all_stored() {
+    let mut directory = Directory::new().await;
+    directory.user(1, None).await;
+    directory.allow("acc_1", "usr_1", "env=prod").await;
+    let mut hosts = Vec::new();
+    for number in 0..20 {
+        let name = format!("web-{number}");
+        hosts.push(directory.host(&name, r#"["env=prod"]"#).await);
+    }
+    let versions = directory.publish_all().await;
+    let acks = hosts.iter().map(|host| {
+        let ack = Acknowledgement {
+            bundle_version: versions[&host.id],
+            fast_lane_sequence: 0,
+            host_time_ms: START_MS,
+            ended: Vec::new(),
+            refused: None,
+        };
+        let directory = &directory;
+        async move { directory.post(host, "acks", &ack).await.status() }
+    });
+    let answers = futures_util::future::join_all(acks).await;
+    assert!(
+        answers
+            .iter()
+            .all(|status| *status == StatusCode::NO_CONTENT)
+    );
+    let confirmed = "SELECT COUNT(*) FROM hosts WHERE acked_version = bundle_version";
+    assert_eq!(directory.count(confirmed).await, 20);
+}
+
+#[tokio::test]
+async fn a_host_that_says_ever_new_things_takes_bounded_room() {
+    let mut directory = Directory::new().await;
+    directory.user(1, None).await;
+    let host = directory.host("web-1", "[]").await;
+    let version = directory.publish_all().await[&host.id];
+    for said in version - 120..=version {
+        let ack = Acknowledgement {
+            bundle_version: said,
+            fast_lane_sequence: 0,
+            host_time_ms: START_MS,
+            ended: Vec::new(),
+            refused: None,
+        };
+        directory.post(&host, "acks", &ack).await;
+    }
+    let kept = "SELECT COUNT(*) FROM acknowledgements";
+    assert_eq!(directory.count(kept).await, 100);
+    let newest = directory.count("SELECT MAX(bundle_version) FROM acknowledgements");
+    assert_eq!(newest.await.unsigned_abs(), version);
+}
