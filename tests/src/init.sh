@@ -54,6 +54,9 @@ as_cloudid="setpriv --reuid cloudid --regid cloudid --init-groups --inh-caps=-al
 # what tmpfiles.d and RuntimeDirectory= do: the last good map is there before the daemon
 mkdir -p /run/cloudid
 chown cloudid:cloudid /run/cloudid
+mkdir -p /run/cloudid-lookups /run/systemd/userdb
+chown cloudid-keys:cloudid-keys /run/cloudid-lookups
+ln -s /run/cloudid-lookups/userdb.sock /run/systemd/userdb/io.cloudid.UserDatabase
 if [ -e "$identity" ] && [ -x "$libexec/cloudid-cacher" ]; then
     $as_cloudid "$libexec/cloudid-cacher" publish-map >> /var/log/publish-map.log 2>&1
 fi
@@ -62,6 +65,9 @@ needed_program=/usr/sbin/sshd supervise sshd /etc/ssh/sshd_config /usr/sbin/sshd
 needed_program=/usr/sbin/cron supervise cron /etc/crontab /usr/sbin/cron -f &
 needed_program=$libexec/cloudid-helper supervise helper "$identity" "$libexec/cloudid-helper" &
 needed_program=$libexec/cloudid-cacher supervise cacher "$identity" $as_cloudid "$libexec/cloudid-cacher" &
+needed_program=$libexec/cloudid-cacher supervise lookups "$identity" \
+    setpriv --reuid cloudid-keys --regid cloudid-keys --init-groups --inh-caps=-all \
+    "$libexec/cloudid-cacher" lookups &
 touch /run/lab/ready
 
 # the supervisors never end; wait also reaps what lost its parent

@@ -59,6 +59,14 @@ const SYSTEMD_FILES: &[(&str, &str)] = &[
         "/usr/lib/systemd/system/cloudid-helper.socket",
     ),
     (
+        "systemd/cloudid-lookups.service",
+        "/usr/lib/systemd/system/cloudid-lookups.service",
+    ),
+    (
+        "systemd/cloudid-nscd.service",
+        "/usr/lib/systemd/system/cloudid-nscd.service",
+    ),
+    (
         "systemd/cloudid-identity-map.service",
         "/usr/lib/systemd/system/cloudid-identity-map.service",
     ),

@@ -20,6 +20,8 @@ pub enum Service {
     Cacher,
     /// The root helper.
     Helper,
+    /// What answers programs that know no NSS module.
+    Lookups,
 }
 
 impl Service {
@@ -29,6 +31,7 @@ impl Service {
             Self::Cron => "cron",
             Self::Cacher => "cacher",
             Self::Helper => "helper",
+            Self::Lookups => "lookups",
         }
     }
 
@@ -38,6 +41,7 @@ impl Service {
             Self::Cron => "cron.service",
             Self::Cacher => "cloudid-cacher.service",
             Self::Helper => "cloudid-helper.service",
+            Self::Lookups => "cloudid-lookups.service",
         }
     }
 }

@@ -20,6 +20,10 @@ const UNITS: [&str; 3] = [
     "cloudid-cacher.service",
 ];
 const HELPER: &str = "cloudid-helper.service";
+/// Answers programs that know no NSS module. The host does not depend on it.
+const LOOKUPS: &str = "cloudid-lookups.service";
+/// Leads those that look for nscd to it; an admin enables it.
+const NSCD: &str = "cloudid-nscd.service";
 const DAEMONS: [(&str, &str); 2] = [
     (ADMIN_SOCKET, "cloudid-cacher"),
     (HELPER_SOCKET, "cloudid-helper"),
@@ -43,6 +47,10 @@ pub(super) async fn start() -> Result<Option<&'static str>, Failure> {
     let [map, socket, cacher] = UNITS;
     systemctl(&["enable", map, socket, cacher]).await?;
     systemctl(&["restart", socket, cacher]).await?;
+    if is_known(LOOKUPS).await {
+        systemctl(&["enable", LOOKUPS]).await?;
+        systemctl(&["restart", "--no-block", LOOKUPS]).await?;
+    }
     Ok(None)
 }
 
@@ -51,7 +59,7 @@ pub(super) async fn start() -> Result<Option<&'static str>, Failure> {
 pub(super) async fn stop() -> Result<(), Failure> {
     if systemd_runs() {
         let [map, socket, cacher] = UNITS;
-        for unit in [cacher, socket, HELPER, map] {
+        for unit in [NSCD, LOOKUPS, cacher, socket, HELPER, map] {
             if is_known(unit).await {
                 systemctl(&["disable", "--now", unit]).await?;
             }
