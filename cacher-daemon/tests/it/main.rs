@@ -18,7 +18,6 @@ mod events;
 mod homes;
 mod logins;
 mod lookups;
-mod measure;
 mod memory;
 mod names;
 mod nscd;
