@@ -120,6 +120,12 @@ pub(crate) enum Verb {
     /// Enrolment tokens, which let machines become hosts
     #[command(subcommand)]
     Token(verbs::token::TokenVerb),
+    /// API tokens, with which programs sign in
+    #[command(subcommand)]
+    ApiToken(verbs::api_token::ApiTokenVerb),
+    /// Roles: who administers the directory
+    #[command(subcommand)]
+    Admin(verbs::admin::AdminVerb),
     /// What happened
     #[command(subcommand)]
     Events(verbs::events::EventsVerb),

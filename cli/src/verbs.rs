@@ -1,5 +1,7 @@
 //! The verbs, one file per noun: what may be said, and what then happens.
 
+pub(crate) mod admin;
+pub(crate) mod api_token;
 pub(crate) mod completions;
 pub(crate) mod events;
 pub(crate) mod explain;
@@ -34,6 +36,8 @@ pub(crate) async fn run(verb: Verb, context: &Context) -> Result<(), Failure> {
         Verb::Tag(tag::TagVerb::List) => tag::list(context).await,
         Verb::Rule(rule::RuleVerb::Access(verb)) => rule::run(verb, context).await,
         Verb::Token(verb) => token::run(verb, context).await,
+        Verb::ApiToken(verb) => api_token::run(verb, context).await,
+        Verb::Admin(verb) => admin::run(verb, context).await,
         Verb::Events(verb) => events::run(verb, context).await,
         Verb::Enroll(arguments) => crate::host::enroll::run(arguments, context).await,
         Verb::Unenroll(arguments) => crate::host::unenroll::run(&arguments, context).await,

@@ -1,15 +1,19 @@
 //! What all kinds of objects of the directory have in common: lists, one object, and changes that
 //! show what they do before they do it.
 
-use directory_api::rest::Preview;
+use std::path::Path;
+
+use directory_api::rest::{Preview, Secret};
 use reqwest::Method;
-use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::client::{Call, Directory};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::output::Column;
+use crate::secret_file;
 
 /// A login more or less than this asks nobody.
 const PAIRS_UNASKED: u64 = 1;
@@ -62,6 +66,62 @@ pub(crate) async fn remove(path: &[&str], context: &Context) -> Result<(), Failu
         context.confirm(&format!("remove {name}?"))?;
     }
     act(&directory, call, &format!("removing {name}"), context).await
+}
+
+/// Ends an object that has no versions, such as a token or a held role. A `question` is put first
+/// where an end by mistake would hurt.
+pub(crate) async fn end(
+    path: &[&str],
+    question: Option<&str>,
+    done: &str,
+    context: &Context,
+) -> Result<(), Failure> {
+    let directory = Directory::signed_in(context)?;
+    let call = Call::new(Method::DELETE, path);
+    if context.options.dry_run {
+        let preview = directory.call(call.dry_run()).await?;
+        return context.output.object(&preview.body);
+    }
+    if let Some(question) = question {
+        context.confirm(question)?;
+    }
+    directory.call(call).await?;
+    context.output.say(done);
+    Ok(())
+}
+
+/// An object that was just made, and the secret that is told this once.
+#[derive(Debug, Deserialize)]
+struct WithSecret {
+    token: Secret,
+    #[serde(flatten)]
+    record: Map<String, Value>,
+}
+
+/// Makes an object that has a secret, which goes to the new file and nowhere else. `undo` takes
+/// back what nobody has the secret of. Answers whether it was made.
+pub(crate) async fn create_with_secret(
+    call: Call,
+    file: Option<&Path>,
+    undo: &str,
+    context: &Context,
+) -> Result<bool, Failure> {
+    let directory = Directory::signed_in(context)?;
+    let (false, Some(file)) = (context.options.dry_run, file) else {
+        let preview = directory.call(call.dry_run()).await?;
+        context.output.object(&preview.body)?;
+        return Ok(false);
+    };
+    secret_file::check_writable(file)?;
+    let created: WithSecret = directory.ask(call).await?;
+    secret_file::write_new(file, &created.token).map_err(|failure| {
+        let id = created.record.get("id").and_then(Value::as_str);
+        failure.next(format!("{undo} {}, and try again", id.unwrap_or_default()))
+    })?;
+    if file != Path::new("-") {
+        context.output.object(&Value::Object(created.record))?;
+    }
+    Ok(true)
 }
 
 /// Does one thing to one object by its own end point, such as `suspend`.
@@ -154,6 +214,11 @@ impl Patch {
     pub(crate) fn fields(self) -> Map<String, Value> {
         self.0
     }
+}
+
+/// Reads an option by the words of the contract; a word that is none of them is told all of them.
+pub(crate) fn from_word<T: DeserializeOwned>(word: &str) -> Result<T, String> {
+    serde_json::from_value(Value::from(word)).map_err(|problem| problem.to_string())
 }
 
 #[cfg(test)]

@@ -4,16 +4,13 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use directory_api::rest::{EnrollmentTokenCreated, Lifetime, NewEnrollmentToken};
-use reqwest::Method;
-use serde_json::Value;
+use directory_api::rest::{Lifetime, NewEnrollmentToken};
 
 use super::objects;
 use crate::client::{Call, Directory};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::output::Column;
-use crate::secret_file;
 
 const COLUMNS: &[Column] = &[
     ("ID", "/id"),
@@ -70,22 +67,14 @@ pub(crate) async fn run(verb: TokenVerb, context: &Context) -> Result<(), Failur
         TokenVerb::Add(arguments) => add(arguments, context).await,
         TokenVerb::List => objects::list(Call::get(&["enrollment-tokens"]), COLUMNS, context).await,
         TokenVerb::Rm { token_id } => {
-            let directory = Directory::signed_in(context)?;
-            let call = Call::new(Method::DELETE, &["enrollment-tokens", &token_id]);
-            let call = if context.options.dry_run {
-                call.dry_run()
-            } else {
-                call
-            };
-            directory.call(call).await?;
-            context.output.say("The token was revoked.");
-            Ok(())
+            let path = &["enrollment-tokens", &token_id];
+            objects::end(path, None, "The token was revoked.", context).await
         }
     }
 }
 
 async fn add(arguments: AddToken, context: &Context) -> Result<(), Failure> {
-    let directory = Directory::signed_in(context)?;
+    let url = Directory::signed_in(context)?.url().to_string();
     let body = NewEnrollmentToken {
         project: arguments.project,
         description: arguments.description,
@@ -97,28 +86,18 @@ async fn add(arguments: AddToken, context: &Context) -> Result<(), Failure> {
         approval_required: arguments.approve,
     };
     let call = Call::post(&["enrollment-tokens"], &body);
-    let (false, Some(file)) = (context.options.dry_run, arguments.secret_to) else {
-        let preview = directory.call(call.dry_run()).await?;
-        return context.output.object(&preview.body);
-    };
-    secret_file::check_writable(&file)?;
-    let created: EnrollmentTokenCreated = directory.ask(call).await?;
-    if let Err(failure) = secret_file::write_new(&file, &created.token) {
-        let lost = format!("cloudid token rm {}, and try again", created.record.id);
-        return Err(failure.next(lost));
+    let file = arguments.secret_to.as_deref();
+    let made = objects::create_with_secret(call, file, "cloudid token rm", context).await?;
+    if let (true, Some(file)) = (made, file) {
+        context.output.say(&format!(
+            "on the host: cloudid enroll {} --token-file {}",
+            url.trim_end_matches('/'),
+            file.display()
+        ));
     }
-    context.output.say(&format!(
-        "on the host: cloudid enroll {} --token-file {}",
-        directory.url().as_str().trim_end_matches('/'),
-        file.display()
-    ));
-    if file == std::path::Path::new("-") {
-        return Ok(());
-    }
-    let record = serde_json::to_value(&created.record).unwrap_or(Value::Null);
-    context.output.object(&record)
+    Ok(())
 }
 
-fn lifetime(text: &str) -> Result<Lifetime, String> {
+pub(super) fn lifetime(text: &str) -> Result<Lifetime, String> {
     Lifetime::parse(text).map_err(|problem| problem.to_string())
 }

@@ -1,7 +1,7 @@
 //! What the program asks of a directory and how it takes each kind of answer.
 
 use crate::directory::{Asked, Directory};
-use crate::person::{Ended, Person};
+use crate::person::{Person, shown};
 
 const USER: &str = r#"{"id":"usr_1","username":"alice","uid":70001,"state":"active",
     "display_name":"Alice","groups":["ops","web"],"expires_at":null,"version":7}"#;
@@ -24,13 +24,6 @@ fn directory(asked: &Asked) -> (u16, &'static str, String) {
         (200, "", body)
     };
     match asked.line.trim_end_matches(" HTTP/1.1") {
-        "POST /api/v1/auth/login" => {
-            let body = r#"{"token":"s3cret","expires_at":"2999-01-01T00:00:00.000Z",
-                "idle_seconds":1800,"must_change_password":false,
-                "identity":{"user_id":"usr_9","username":"admin","roles":["owner"],
-                "expires_at":"2999-01-01T00:00:00.000Z"}}"#;
-            (200, "", body.to_owned())
-        }
         "GET /api/v1/users?limit=200" => (
             200,
             "",
@@ -54,27 +47,7 @@ fn directory(asked: &Asked) -> (u16, &'static str, String) {
 }
 
 fn signed_in() -> (Person, Directory) {
-    let (person, directory) = (Person::new(), Directory::serve(directory));
-    let ca = person.file("ca.pem", &directory.ca);
-    let password = person.file("password", "hunter22hunter22\n");
-    let ended = person.types(&[
-        "login",
-        "--url",
-        &directory.url,
-        "--ca-file",
-        &ca,
-        "--username",
-        "admin",
-        "--password-file",
-        &password,
-    ]);
-    assert_eq!(ended.code, 0, "{ended:?}");
-    (person, directory)
-}
-
-/// What was printed, without the port, which differs from run to run.
-fn shown(ended: &Ended, directory: &Directory) -> String {
-    format!("exit {}\n{}{}", ended.code, ended.output, ended.errors).replace(&directory.url, "URL")
+    Person::signed_in(directory)
 }
 
 #[test]

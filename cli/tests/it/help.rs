@@ -22,6 +22,14 @@ fn cli_07_help_of_enrolment_tells_every_option() {
 }
 
 #[test]
+fn cli_07_help_of_tokens_and_roles_has_examples() {
+    let person = Person::new();
+    let told = [&["api-token", "add", "--help"], &["admin", "add", "--help"]]
+        .map(|words| person.types(words).output);
+    insta::assert_snapshot!(told.join("---\n"));
+}
+
+#[test]
 fn cli_07_completions_and_man_pages_come_from_the_same_definition() {
     let person = Person::new();
     for shell in ["bash", "zsh", "fish"] {
@@ -49,6 +57,15 @@ fn usage_errors_exit_with_2_and_name_what_is_wrong() {
         (&["user", "list", "-o", "xml"], "ndjson"),
         (&["user", "list", "--timeout", "10"], "10m"),
         (&["token", "add", "--project", "web"], "--secret-to"),
+        (
+            &["api-token", "add", "ci", "--scope", "x"],
+            "enrollment-tokens",
+        ),
+        (&["api-token", "add", "ci", "--dry-run"], "--scope"),
+        (
+            &["admin", "add", "bob", "--role", "root"],
+            "directory-admin",
+        ),
         (
             &[
                 "login",

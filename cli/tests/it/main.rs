@@ -5,6 +5,7 @@
     reason = "the helpers of these tests stand outside of #[test] functions"
 )]
 
+mod administrators;
 mod answers;
 mod directory;
 mod help;

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::directory::{Answering, Directory};
+
 pub(crate) struct Person {
     home: tempfile::TempDir,
 }
@@ -20,6 +22,18 @@ impl Person {
         Self {
             home: tempfile::tempdir().unwrap(),
         }
+    }
+
+    /// Somebody with a session at a directory that gives these answers.
+    pub(crate) fn signed_in(answering: Answering) -> (Self, Directory) {
+        let (person, directory) = (Self::new(), Directory::serve(answering));
+        let ca = person.file("ca.pem", &directory.ca);
+        let password = person.file("password", "hunter22hunter22\n");
+        let mut words = vec!["login", "--url", &directory.url, "--ca-file", &ca];
+        words.extend(["--username", "admin", "--password-file", &password]);
+        let ended = person.types(&words);
+        assert_eq!(ended.code, 0, "{ended:?}");
+        (person, directory)
     }
 
     pub(crate) fn types(&self, arguments: &[&str]) -> Ended {
@@ -58,4 +72,9 @@ impl Person {
         use std::os::unix::fs::PermissionsExt;
         std::fs::metadata(path).unwrap().permissions().mode() & 0o7777
     }
+}
+
+/// What was printed, without the port, which differs from run to run.
+pub(crate) fn shown(ended: &Ended, directory: &Directory) -> String {
+    format!("exit {}\n{}{}", ended.code, ended.output, ended.errors).replace(&directory.url, "URL")
 }
