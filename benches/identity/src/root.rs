@@ -104,6 +104,8 @@ pub(crate) fn install(root: &Path, work: &Path) -> Result<(), Failure> {
     ] {
         copy(&modules.join(built), &root.join(MODULES).join(name), 0o644)?;
     }
+    // As a package does it, so that a new process finds the module at once.
+    quiet(Command::new("chroot").arg(root).arg("ldconfig"))?;
     for program in [
         "identity-load",
         "cloudid-cacher",
