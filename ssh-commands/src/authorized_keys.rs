@@ -55,7 +55,8 @@ pub fn authorized_keys(
         | Reply::SessionOpened(_)
         | Reply::Owner(_)
         | Reply::Status(_)
-        | Reply::Explained(_) => Err(Failure::NoKeys("another answer".to_owned())),
+        | Reply::Explained(_)
+        | Reply::IdentityMemory => Err(Failure::NoKeys("another answer".to_owned())),
     }
 }
 
