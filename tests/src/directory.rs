@@ -324,6 +324,10 @@ impl Directory {
         command
     }
 
+    pub(crate) fn storage(&self) -> PathBuf {
+        self.folder.join("cloudid.db")
+    }
+
     fn config(&self) -> PathBuf {
         self.folder.join("directory.toml")
     }

@@ -79,6 +79,10 @@ impl Host {
         &self.cable
     }
 
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     pub(crate) fn init(&self) -> &Init {
         &self.init
     }

@@ -34,6 +34,39 @@ pub const SYSTEMD: Layer = Layer {
             e2scrub_all.timer fstrim.timer console-getty.service",
 };
 
+/// Whoever else answers names on a server, beside systemd.
+pub const NAME_SERVICES: Layer = Layer {
+    name: "name-services",
+    packages: &[
+        "systemd",
+        "systemd-sysv",
+        "systemd-container",
+        "dbus",
+        "libpam-systemd",
+        "libnss-systemd",
+        "nscd",
+        "sssd-common",
+        "libnss-sss",
+    ],
+    setup: SYSTEMD.setup,
+};
+
+/// A compiler for programs of 32 bits.
+pub const WORKSHOP: Layer = Layer {
+    name: "workshop",
+    packages: &["gcc", "gcc-multilib", "libc6-dev"],
+    setup: "",
+};
+
+/// A Debian 11 in `/srv/bullseye`: its glibc 2.31 is older than what is built on Debian 12 needs.
+pub const OLD_RELEASE: Layer = Layer {
+    name: "old-release",
+    packages: &["debootstrap"],
+    setup: "mirror=$(awk '{print $2; exit}' /etc/apt/sources.list)\n\
+            debootstrap --variant=minbase bullseye /srv/bullseye \"$mirror\"\n\
+            rm -f /srv/bullseye/var/cache/apt/archives/*.deb",
+};
+
 /// The folders a host's root is laid over, topmost first.
 #[derive(Debug, Clone)]
 pub(crate) struct Root(Vec<PathBuf>);

@@ -20,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 mod base_root;
+mod c_programs;
 mod cgroup;
 mod client;
 mod command;
@@ -31,6 +32,7 @@ mod lab;
 mod layer;
 mod leftovers;
 mod network;
+mod people;
 mod programs;
 mod services;
 mod site;
@@ -45,8 +47,9 @@ pub use directory::{ADMINISTRATOR, DIRECTORY_PORT, Directory, Door};
 pub use faults::Disk;
 pub use host::Host;
 pub use lab::{LOCAL_PASSWORD, LOCAL_USER, Lab, ROOT_PASSWORD};
-pub use layer::{Layer, SYSTEMD};
+pub use layer::{Layer, NAME_SERVICES, OLD_RELEASE, SYSTEMD, WORKSHOP};
 pub use network::Address;
+pub use people::{FIRST_PERSON, FIRST_TEAM, crowd};
 pub use services::Service;
 pub use site::{PASSWORD, Site};
 pub use terminal::Terminal;
