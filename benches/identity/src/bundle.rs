@@ -18,7 +18,7 @@ use signed_bundle::{
 };
 
 use crate::Failure;
-use crate::population::{Group, Population, User};
+use crate::population::{Group, PRIMARY_GROUP_ID, Population, User};
 
 const ORGANISATION: &str = "org_bench";
 const HOST: &str = "hst_bench";
@@ -133,7 +133,7 @@ fn person(number: usize, user: &User) -> Result<PersonRecord, Failure> {
         home: HomeDirectory::of(&username),
         username,
         uid,
-        gid: uid.private_group(),
+        gid: Gid::new(u64::from(PRIMARY_GROUP_ID))?,
         shell: LoginShell::parse("/bin/bash")?,
         gecos: Gecos::cleaned(&user.comment),
         state: UserState::Active,

@@ -82,6 +82,15 @@ impl Competitor {
         )
     }
 
+    /// Whose stage it is asked on.
+    pub(crate) fn stage(self) -> Self {
+        if self == Self::SssdUncached {
+            Self::Sssd
+        } else {
+            self
+        }
+    }
+
     /// Whether it answers from what it was asked before, and so is asked everything once.
     pub(crate) fn remembers(self) -> bool {
         matches!(self, Self::Sssd | Self::SssdUncached | Self::Nscd)
@@ -96,7 +105,7 @@ impl Competitor {
     pub(crate) fn service(self) -> &'static str {
         match self {
             Self::Floor => "floor",
-            // nscd asks our module for what it then remembers, as SSSD does.
+            // What nscd remembers does not depend on where it has it from: here from our module.
             Self::Cloudid | Self::Stateless | Self::Nscd => "cloudid",
             Self::Sssd | Self::SssdUncached => "sss",
             Self::NssCache => "cache",
@@ -152,9 +161,32 @@ const CACHER: &str = concat!(
 const MAP: &str = "install -d -o cloudid -g cloudid /run/cloudid
     install -o cloudid -g cloudid -m 644 /bench/$users/identity.map /run/cloudid/identity.map";
 
-/// What SSSD remembers does not depend on where it has it from: here from our module.
+/// SSSD with its LDAP provider, and a server of its own to learn from.
 const SSSD: &str = concat!(
-    "$map
+    "mkdir -p /run/slapd /tmp/ldap
+    cat > /tmp/slapd.conf <<'END'
+include /etc/ldap/schema/core.schema
+include /etc/ldap/schema/cosine.schema
+include /etc/ldap/schema/nis.schema
+modulepath /usr/lib/ldap
+moduleload back_mdb
+pidfile /run/slapd/slapd.pid
+sizelimit unlimited
+timelimit unlimited
+loglevel 0
+database mdb
+suffix \"dc=bench\"
+directory /tmp/ldap
+maxsize 4294967296
+dbnosync
+index objectClass eq
+index uid,cn,memberUid eq
+index uidNumber,gidNumber pres,eq
+index entryUUID,modifyTimestamp eq
+access to * by * read
+END
+    slapadd -q -f /tmp/slapd.conf -l /bench/$users/ldif
+    slapd -h ldap://127.0.0.1/ -f /tmp/slapd.conf
     mkdir -p /var/log/sssd
     cd /var/lib/sss; mkdir -p db mc pipes/private pubconf gpo_cache secrets deskprofile keytabs
     chmod 700 db pipes/private
@@ -170,13 +202,16 @@ memcache_size_passwd = 64
 memcache_size_group = 64
 memcache_size_initgroups = 64
 [domain/bench]
-id_provider = proxy
-proxy_lib_name = cloudid
+id_provider = ldap
 auth_provider = none
 chpass_provider = none
 access_provider = permit
 sudo_provider = none
 autofs_provider = none
+ldap_uri = ldap://127.0.0.1
+ldap_search_base = dc=bench
+ldap_schema = rfc2307
+ldap_referrals = false
 entry_cache_timeout = 36000
 END
     chmod 600 /etc/sssd/sssd.conf

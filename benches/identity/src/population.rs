@@ -17,7 +17,7 @@ const FAMILY: [&str; 11] = [
     "keller",
 ];
 
-/// A user; the private group has the name and the number of the user.
+/// A user. Everybody's primary group is the same one.
 #[derive(Debug)]
 pub(crate) struct User {
     pub(crate) name: String,
@@ -47,16 +47,23 @@ pub(crate) struct Population {
 
 /// Place of the group with [`LARGE`] members.
 const LARGE_GROUP: usize = 0;
+/// Between them: everybody's primary group, which lists nobody.
+const FIRST_TEAM: usize = 2;
+/// Id of the group at place 0.
+const FIRST_GROUP_ID: u32 = *FIRST_RANGE.start() + 1_000;
+/// Id of everybody's primary group.
+pub(crate) const PRIMARY_GROUP_ID: u32 = FIRST_GROUP_ID + 1;
 
 impl Population {
     /// So many users.
     pub(crate) fn of(count: usize) -> Self {
         let (teams, projects) = ((count / 10).max(1), (count / 100).max(60));
-        let mut groups: Vec<Group> = Vec::with_capacity(1 + teams + projects);
-        let names = std::iter::once("large-group".to_owned())
+        let mut groups: Vec<Group> = Vec::with_capacity(FIRST_TEAM + teams + projects);
+        let names = ["large-group".to_owned(), "everybody-here".to_owned()]
+            .into_iter()
             .chain((0..teams).map(|number| format!("team{number:05}")))
             .chain((0..projects).map(|number| format!("project{number:04}")));
-        for (id, name) in (FIRST_RANGE.start() + 1_000..).zip(names) {
+        for (id, name) in (FIRST_GROUP_ID..).zip(names) {
             let members = Vec::new();
             groups.push(Group { name, id, members });
         }
@@ -89,7 +96,7 @@ impl Population {
 
     /// The small groups, likewise.
     pub(crate) fn shuffled_small_groups(&self) -> Vec<&Group> {
-        let small = self.groups.iter().skip(LARGE_GROUP + 1);
+        let small = self.groups.iter().skip(FIRST_TEAM);
         let mixed: BTreeMap<u64, &Group> = (0..)
             .zip(small.take(self.small_groups))
             .map(|(number, group)| (mixed(number, 10), group))
@@ -117,13 +124,13 @@ impl User {
 fn user(number: usize, teams: usize, projects: usize, in_large: bool) -> User {
     let many = number % 1_000 == 500;
     let wanted = if many { MANY } else { 1 + below(9, number, 3) };
-    let mut groups = BTreeSet::from([1 + number % teams]);
+    let mut groups = BTreeSet::from([FIRST_TEAM + number % teams]);
     if in_large {
         groups.insert(LARGE_GROUP);
     }
     let mut draw = 100;
     while groups.len() < wanted {
-        groups.insert(1 + teams + below(projects, number, draw));
+        groups.insert(FIRST_TEAM + teams + below(projects, number, draw));
         draw += 1;
     }
     let given = GIVEN

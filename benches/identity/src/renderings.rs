@@ -1,18 +1,33 @@
 //! The people as the peers read them: `passwd` and `group`, the same with libnss-cache's indexes,
-//! and lists of the names and ids that are asked for.
+//! entries for an LDAP server, and lists of the names and ids that are asked for.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
 use crate::Failure;
-use crate::population::Population;
+use crate::population::{PRIMARY_GROUP_ID, Population};
 
 /// Added to a name, nobody has it.
 const NOBODY: &str = "nouser-";
 /// Below all ids of the directory, above those of a small system.
 const FIRST_FOREIGN_ID: u32 = 20_000;
 const FOREIGN: usize = 64;
+const LDAP_ROOT: &str = "dn: dc=bench
+objectClass: dcObject
+objectClass: organization
+o: bench
+dc: bench
+
+dn: ou=people,dc=bench
+objectClass: organizationalUnit
+ou: people
+
+dn: ou=groups,dc=bench
+objectClass: organizationalUnit
+ou: groups
+
+";
 
 /// Writes everything below `folder`.
 pub(crate) fn write(population: &Population, folder: &Path) -> Result<(), Failure> {
@@ -27,6 +42,7 @@ pub(crate) fn write(population: &Population, folder: &Path) -> Result<(), Failur
     fs::write(folder.join("passwd.cache.ixuid"), index(&passwd, 2))?;
     fs::write(folder.join("group.cache.ixname"), index(&group, 0))?;
     fs::write(folder.join("group.cache.ixgid"), index(&group, 2))?;
+    fs::write(folder.join("ldif"), ldif(population))?;
     write_lists(population, folder)
 }
 
@@ -35,7 +51,10 @@ fn passwd(population: &Population) -> String {
     for user in &population.users {
         let (name, id, comment, home) = (&user.name, user.id, &user.comment, user.home());
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{name}:x:{id}:{id}:{comment}:{home}:/bin/bash");
+        let _ = writeln!(
+            text,
+            "{name}:x:{id}:{PRIMARY_GROUP_ID}:{comment}:{home}:/bin/bash"
+        );
     }
     text
 }
@@ -49,8 +68,32 @@ fn group(population: &Population) -> String {
             .collect();
         let _ = writeln!(text, "{}:x:{}:{}", group.name, group.id, names.join(","));
     }
+    text
+}
+
+/// Entries of RFC 2307, which SSSD reads.
+fn ldif(population: &Population) -> String {
+    let mut text = String::from(LDAP_ROOT);
     for user in &population.users {
-        let _ = writeln!(text, "{}:x:{}:", user.name, user.id);
+        let (name, id, comment, home) = (&user.name, user.id, &user.comment, user.home());
+        let _ = writeln!(
+            text,
+            "dn: uid={name},ou=people,dc=bench\nobjectClass: account\nobjectClass: posixAccount\n\
+             uid: {name}\ncn: {comment}\ngecos: {comment}\nuidNumber: {id}\n\
+             gidNumber: {PRIMARY_GROUP_ID}\nhomeDirectory: {home}\nloginShell: /bin/bash\n"
+        );
+    }
+    for group in &population.groups {
+        let (name, id) = (&group.name, group.id);
+        let _ = writeln!(
+            text,
+            "dn: cn={name},ou=groups,dc=bench\nobjectClass: posixGroup\ncn: {name}\ngidNumber: {id}"
+        );
+        let members = group.members.iter();
+        for member in members.filter_map(|place| population.users.get(*place)) {
+            let _ = writeln!(text, "memberUid: {}", member.name);
+        }
+        text.push('\n');
     }
     text
 }

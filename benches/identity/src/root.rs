@@ -17,7 +17,7 @@ export DEBIAN_FRONTEND=noninteractive
 printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d
 chmod 755 /usr/sbin/policy-rc.d
 apt-get update -q
-apt-get install -y -q --no-install-recommends sssd-common sssd-proxy libnss-sss nscd \
+apt-get install -y -q --no-install-recommends sssd-common sssd-ldap slapd libnss-sss nscd \
     libnss-cache libnss-extrausers
 apt-get clean
 useradd --system --no-create-home --shell /usr/sbin/nologin cloudid

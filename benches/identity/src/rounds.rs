@@ -29,7 +29,8 @@ pub(crate) type Figures = BTreeMap<(Row, Competitor), Figure>;
 /// Everybody, answering.
 pub(crate) struct Contest {
     users: usize,
-    stages: Vec<(Competitor, Stage)>,
+    competitors: Vec<Competitor>,
+    stages: BTreeMap<Competitor, Stage>,
 }
 
 impl Contest {
@@ -40,37 +41,45 @@ impl Contest {
         competitors: &[Competitor],
         users: usize,
     ) -> Result<Self, Failure> {
+        let mut contest = Self {
+            users,
+            competitors: competitors.to_vec(),
+            stages: BTreeMap::new(),
+        };
+        contest.competitors.push(Competitor::TwoUsers);
         let ours = Stage::start(root, work, Competitor::Cloudid, users)?;
-        let map = ours.path(PUBLISHED_MAP);
-        std::fs::copy(map, work.join(users.to_string()).join("identity.map"))?;
-        let mut stages = vec![(Competitor::Cloudid, ours)];
-        let others = competitors
-            .iter()
-            .filter(|competitor| **competitor != Competitor::Cloudid);
-        for competitor in others.chain([&Competitor::TwoUsers]) {
-            let stage = Stage::start(root, work, *competitor, users)?;
-            stages.push((*competitor, stage));
+        let map = work.join(users.to_string()).join("identity.map");
+        std::fs::copy(ours.path(PUBLISHED_MAP), map)?;
+        contest.stages.insert(Competitor::Cloudid, ours);
+        for competitor in contest.competitors.iter().map(|one| one.stage()) {
+            if !contest.stages.contains_key(&competitor) {
+                say(&format!("{users}: starting {competitor}"));
+                let stage = Stage::start(root, work, competitor, users)?;
+                contest.stages.insert(competitor, stage);
+            }
         }
-        stages.sort_by_key(|(competitor, _)| *competitor);
-        Ok(Self { users, stages })
+        Ok(contest)
     }
 
     /// The stage of our own module beside a cacher.
     pub(crate) fn ours(&self) -> Result<&Stage, Failure> {
-        let mut stages = self.stages.iter();
-        let found = stages.find(|(competitor, _)| *competitor == Competitor::Cloudid);
-        Ok(&found.ok_or("our own stage is missing")?.1)
+        self.stage_of(Competitor::Cloudid)
+    }
+
+    fn stage_of(&self, competitor: Competitor) -> Result<&Stage, Failure> {
+        let stage = self.stages.get(&competitor.stage());
+        stage.ok_or_else(|| format!("{competitor} was not started").into())
     }
 
     /// Asks those who remember for everything once.
     pub(crate) fn warm_up(&self, effort: Effort) -> Result<(), Failure> {
-        let remembering = self
-            .stages
-            .iter()
-            .filter(|(competitor, _)| competitor.remembers());
-        for (competitor, stage) in remembering {
-            say(&format!("{}: {competitor} learns the people", self.users));
+        for (competitor, stage) in self.stages.iter().filter(|(who, _)| who.remembers()) {
             for row in Row::ALL.into_iter().filter(|row| row.is_remembered()) {
+                say(&format!(
+                    "{}: {competitor} learns: {}",
+                    self.users,
+                    row.title()
+                ));
                 let words = row.words_to_remember(*competitor, self.users, effort);
                 stage.measure(*competitor, &words)?;
             }
@@ -85,10 +94,10 @@ impl Contest {
             say(&format!("{}: {}", self.users, row.title()));
             let mut samples: BTreeMap<Competitor, Vec<Outcome>> = BTreeMap::new();
             for _ in 0..effort.rounds {
-                let stages = self.stages.iter();
-                for (competitor, stage) in stages.filter(|(who, _)| row.concerns(*who)) {
+                let concerned = self.competitors.iter().filter(|who| row.concerns(**who));
+                for competitor in concerned {
                     let words = row.words(*competitor, self.users, effort);
-                    let outcome = stage.measure(*competitor, &words)?;
+                    let outcome = self.stage_of(*competitor)?.measure(*competitor, &words)?;
                     samples.entry(*competitor).or_default().push(outcome);
                 }
             }
