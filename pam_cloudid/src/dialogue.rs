@@ -118,6 +118,7 @@ impl<C: Cacher, P: Conversation> Relay<'_, C, P> {
                 | Reply::Owner(_)
                 | Reply::Status(_)
                 | Reply::Explained(_)
+                | Reply::IdentityMemory
                 | Reply::Refused
                 | Reply::Unavailable(_) => return Err(Ending::Silence),
             }
