@@ -14,6 +14,8 @@ const OTHERS: &str = "(others)";
 /// Keys come from strangers; longer ones are counted together.
 const KEY_LENGTH_MAX: usize = 128;
 const MINUTE_MS: i64 = 60_000;
+/// Looking through a full table at every call would be slower than the flood that fills it.
+const SWEEP_EVERY_MS: i64 = 1_000;
 /// Of an IPv6 address, what names the network: whoever has one address there has all of them.
 const NETWORK_BITS: u128 = !0 << 64;
 
@@ -39,8 +41,24 @@ pub fn bounded(key: &str) -> String {
 #[derive(Debug, Clone)]
 pub struct Limiter {
     per_minute: i64,
+    buckets: Arc<Mutex<Buckets>>,
+}
+
+#[derive(Debug, Default)]
+struct Buckets {
     /// When the bucket of a key would be full again.
-    full_at_ms: Arc<Mutex<HashMap<String, i64>>>,
+    full_at_ms: HashMap<String, i64>,
+    /// When those that are full were last taken out.
+    swept: i64,
+}
+
+impl Buckets {
+    fn sweep(&mut self, now: i64) {
+        if self.full_at_ms.len() >= KEYS_MAX && (now - self.swept).abs() >= SWEEP_EVERY_MS {
+            self.full_at_ms.retain(|_, full_at| *full_at > now);
+            self.swept = now;
+        }
+    }
 }
 
 impl Limiter {
@@ -49,7 +67,7 @@ impl Limiter {
     pub fn new(per_minute: u32) -> Self {
         Self {
             per_minute: i64::from(per_minute.max(1)),
-            full_at_ms: Arc::default(),
+            buckets: Arc::default(),
         }
     }
 
@@ -60,13 +78,9 @@ impl Limiter {
     pub fn take(&self, key: &str, now: Timestamp) -> Result<(), u64> {
         let now = now.as_millisecond();
         let cost = MINUTE_MS / self.per_minute;
-        let mut buckets = self
-            .full_at_ms
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if buckets.len() >= KEYS_MAX {
-            buckets.retain(|_, full_at| *full_at > now);
-        }
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        buckets.sweep(now);
+        let buckets = &mut buckets.full_at_ms;
         let mut key = bounded(key);
         if buckets.len() >= KEYS_MAX && !buckets.contains_key(&key) {
             key = OTHERS.to_owned();
@@ -110,9 +124,27 @@ mod tests {
             let _ = limiter.take(&key.to_string(), now);
         }
         assert!(limiter.take("one more", now).is_err());
-        let buckets = limiter.full_at_ms.lock().unwrap();
+        let buckets = &limiter.buckets.lock().unwrap().full_at_ms;
         assert!(buckets.len() <= KEYS_MAX + 1);
         assert!(buckets.keys().all(|key| key.len() <= KEY_LENGTH_MAX));
+    }
+
+    #[test]
+    fn a_full_table_is_looked_through_once_a_second_and_then_has_room_again() {
+        let limiter = Limiter::new(60);
+        let at = |ms| Timestamp::from_millisecond(ms).unwrap();
+        for key in 0..KEYS_MAX {
+            let _ = limiter.take(&key.to_string(), at(10_000));
+        }
+        let swept = || limiter.buckets.lock().unwrap().swept;
+        let _ = limiter.take("first", at(10_001));
+        assert_eq!(swept(), 10_001);
+        for ms in 10_002..10_500 {
+            let _ = limiter.take("later", at(ms));
+        }
+        assert_eq!(swept(), 10_001);
+        assert_eq!(limiter.take("later", at(11_001)), Ok(()));
+        assert!(limiter.buckets.lock().unwrap().full_at_ms.len() < 10);
     }
 
     #[test]

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use directory_api::rest::EventObject;
-
 use crate::act::Act;
 use crate::audit::{Draft, Severity};
 use crate::http::{Origin, Refused};
@@ -31,18 +29,7 @@ pub fn start(state: AppState) {
 /// # Errors
 /// The database fails.
 pub async fn retire_gone_hosts(state: &AppState) -> Result<usize, Refused> {
-    let origin = Origin {
-        actor: EventObject {
-            kind: "system".to_owned(),
-            ..EventObject::default()
-        },
-        source: None,
-        request_id: String::new(),
-        now: state.clock.now(),
-        dry_run: false,
-        idempotency: None,
-        caller: None,
-    };
+    let origin = Origin::of_system(state.clock.now());
     let mut act = Act::begin(state, &origin).await?;
     let gone: Vec<(String, String)> = sqlx::query_as(
         "SELECT id, hostname FROM hosts WHERE ephemeral = 1 AND state <> 'retired'

@@ -42,7 +42,7 @@ pub(super) struct TooMany {
 
 impl Callers {
     fn sweep(&mut self, now: i64) {
-        if self.windows.len() >= CALLERS_MAX && now - self.swept >= SWEEP_EVERY_MS {
+        if self.windows.len() >= CALLERS_MAX && (now - self.swept).abs() >= SWEEP_EVERY_MS {
             self.windows
                 .retain(|_, window| now - window.began < WINDOW_MS);
             self.swept = now;

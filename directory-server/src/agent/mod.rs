@@ -8,6 +8,7 @@ mod caller;
 mod enroll;
 mod events;
 mod hostname;
+mod open_streams;
 mod owners;
 mod passwords;
 mod seen;
@@ -26,6 +27,7 @@ use crate::state::AppState;
 
 use acks::AckWriter;
 use attempts::Attempts;
+use open_streams::OpenStreams;
 use seen::Seen;
 
 /// What the host channel needs besides the rest of the server.
@@ -37,6 +39,7 @@ pub struct HostChannel {
     attempts: Arc<Attempts>,
     seen: Arc<Seen>,
     acks: AckWriter,
+    streams: OpenStreams,
 }
 
 impl HostChannel {
@@ -50,6 +53,7 @@ impl HostChannel {
             wakes,
             attempts: Arc::default(),
             seen: Arc::default(),
+            streams: OpenStreams::default(),
         }
     }
 }

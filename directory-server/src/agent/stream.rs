@@ -68,10 +68,16 @@ pub(super) async fn stream(
             .bind(&caller.id)
             .fetch_one(open.channel.app.store.read())
             .await?;
+    let version = version.unwrap_or_default().unsigned_abs();
+    let displaced = open.channel.streams.open(&caller.id);
+    let streams = open.channel.streams.clone();
     tokio::spawn(async move {
-        let _ = open
-            .run(missed, version.unwrap_or_default().unsigned_abs())
-            .await;
+        tokio::select! {
+            _ = open.run(missed, version) => {}
+            // Newer streams of the same host have taken its place.
+            _ = displaced => {}
+        }
+        streams.ended(&caller.id);
     });
     let events = futures_util::stream::unfold(inbox, |mut inbox| async move {
         let event = inbox.recv().await?;

@@ -34,6 +34,23 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// For what the directory does by itself.
+    #[must_use]
+    pub fn of_system(now: Timestamp) -> Self {
+        Self {
+            actor: EventObject {
+                kind: "system".to_owned(),
+                ..EventObject::default()
+            },
+            source: None,
+            request_id: String::new(),
+            now,
+            dry_run: false,
+            idempotency: None,
+            caller: None,
+        }
+    }
+
     /// For what must be written down whatever becomes of the call: neither tried nor repeated.
     #[must_use]
     pub fn apart(&self) -> Self {
@@ -175,21 +192,63 @@ fn origin(parts: &Parts, state: &AppState, actor: EventObject) -> Result<Origin,
     })
 }
 
-/// A word that is neither `true` nor `false` is refused: a trial must never become an act.
+/// A trial must never become an act: the query is read as every other reader of addresses reads it,
+/// and a name or a word that is nearly right is refused.
 fn dry_run(query: &str) -> Result<bool, Refused> {
+    let unclear = || Refused::malformed("dry_run must be written so, and be true or false.");
+    let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).map_err(|_| unclear())?;
     let mut wanted = false;
-    for pair in query.split('&') {
-        match pair.split_once('=') {
-            Some(("dry_run", "true")) => wanted = true,
-            Some(("dry_run", "false")) => {}
-            Some(("dry_run", _)) => {
-                return Err(Refused::malformed("dry_run must be true or false."));
-            }
-            Some(_) | None if pair == "dry_run" => {
-                return Err(Refused::malformed("dry_run must be true or false."));
-            }
-            Some(_) | None => {}
+    for (name, word) in pairs {
+        let letters = name.chars().filter(char::is_ascii_alphanumeric);
+        if !letters
+            .map(|letter| letter.to_ascii_lowercase())
+            .eq("dryrun".chars())
+        {
+            continue;
+        }
+        match (name.as_str(), word.as_str()) {
+            ("dry_run", "true") => wanted = true,
+            ("dry_run", "false") => {}
+            _ => return Err(unclear()),
         }
     }
     Ok(wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trial_is_a_trial_however_its_query_is_written() {
+        for query in [
+            "dry_run=true",
+            "dry%5Frun=true",
+            "a=b&dry_run=%74rue",
+            "dry%5frun=tru%65&x",
+        ] {
+            assert!(dry_run(query).unwrap(), "{query}");
+        }
+        for query in ["", "dry_run=false", "limit=5", "name=dry_run"] {
+            assert!(!dry_run(query).unwrap(), "{query}");
+        }
+    }
+
+    #[test]
+    fn a_trial_that_is_not_clearly_one_is_refused() {
+        for query in [
+            "dry_run",
+            "dry_run=",
+            "dry_run=1",
+            "dry_run=TRUE",
+            "dry_run=true&dry_run=yes",
+            "dry-run=true",
+            "Dry_Run=true",
+            "dryrun=true",
+            "dry_run[]=true",
+            "%20dry_run=true",
+        ] {
+            assert!(dry_run(query).is_err(), "{query}");
+        }
+    }
 }

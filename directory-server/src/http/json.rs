@@ -2,6 +2,7 @@
 //! number that does not fit.
 
 use std::fmt;
+use std::time::Duration;
 
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -12,6 +13,8 @@ use super::Refused;
 use super::router::BODY_BYTES_MAX;
 
 const NESTING_MAX: usize = 16;
+/// A body that is sent ever slower would hold its connection and its memory for ever.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A JSON body that must be there.
 #[derive(Debug)]
@@ -50,12 +53,24 @@ pub(super) struct BodyLimit(pub(super) usize);
 
 /// The bytes of a body, refused beyond the limit.
 pub(super) async fn bytes(request: Request) -> Result<axum::body::Bytes, Refused> {
+    bytes_within(BODY_TIMEOUT, request).await
+}
+
+async fn bytes_within(patience: Duration, request: Request) -> Result<axum::body::Bytes, Refused> {
     let limit = request
         .extensions()
         .get::<BodyLimit>()
         .map_or(BODY_BYTES_MAX, |limit| limit.0);
-    axum::body::to_bytes(request.into_body(), limit)
+    let read = axum::body::to_bytes(request.into_body(), limit);
+    tokio::time::timeout(patience, read)
         .await
+        .map_err(|_| {
+            Refused::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "malformed",
+                "The body did not come in time.",
+            )
+        })?
         .map_err(|_| {
             Refused::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
@@ -227,6 +242,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_body_that_never_comes_to_its_end_is_given_up() {
+        let never = futures_util::stream::pending::<Result<axum::body::Bytes, std::io::Error>>();
+        let request = Request::new(axum::body::Body::from_stream(never));
+        let refused = bytes_within(Duration::ZERO, request).await.unwrap_err();
+        assert_eq!(refused.status(), StatusCode::REQUEST_TIMEOUT);
+    }
 
     #[test]
     fn web_14_a_key_that_stands_twice_is_refused() {

@@ -34,13 +34,14 @@ pub(super) fn nobody(parameters: &str) -> String {
 
 /// Compares; without a verifier it takes the same time and is wrong.
 pub(super) fn compare(verifier: Option<&str>, nobody: &str, password: &[u8]) -> Checked {
+    // No password at all costs nothing, whoever it would be: the time says nothing.
+    if password.is_empty() {
+        return Checked::Wrong;
+    }
     let Some(verifier) = verifier else {
         let _ = answered(Argon2::default().verify_password(password, nobody));
         return Checked::Wrong;
     };
-    if password.is_empty() {
-        return Checked::Wrong;
-    }
     if !importable(verifier) {
         return Checked::CannotTell;
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use signed_bundle::{FastAction, FastMessage};
 use sqlx::FromRow;
 
@@ -16,6 +16,9 @@ use crate::state::AppState;
 
 /// What rows of this kind ask for; their subject is a user.
 pub(crate) const SUSPEND_USER: &str = "suspend_user";
+
+/// Reports of what is in force look back this far.
+const KEPT_FOR: SignedDuration = SignedDuration::from_hours(24 * 30);
 
 /// A row of `fast_lane`, which is all that a message is made of.
 #[derive(FromRow)]
@@ -68,6 +71,32 @@ pub(super) async fn send_pending(app: &AppState, keys: &SigningKeys) -> Result<(
             .await?;
     }
     Ok(tx.commit().await?)
+}
+
+/// Forgets old messages that are part of the bundle in force on every host. The newest one always
+/// stays: its number is where the next begins. Returns how many went.
+///
+/// # Errors
+/// The database fails.
+pub(super) async fn forget_old(app: &AppState) -> Result<u64, PublishError> {
+    let before = app.clock.now().checked_sub(KEPT_FOR)?.as_millisecond();
+    let mut tx = app.store.write().await?;
+    let gone = sqlx::query(
+        "DELETE FROM fast_lane
+         WHERE message IS NOT NULL AND created_at < $1
+           AND sequence < (SELECT MAX(sequence) FROM fast_lane)
+           AND sequence <= (SELECT COALESCE(MIN(covered), 9223372036854775807) FROM
+             (SELECT COALESCE((SELECT MAX(fast_lane_sequence) FROM manifests
+                               WHERE host_id = hosts.id AND version <= acked_version), 0)
+                     AS covered
+              FROM hosts WHERE state IN ('active', 'quarantined')) AS each_host)",
+    )
+    .bind(before)
+    .execute(&mut *tx)
+    .await?
+    .rows_affected();
+    tx.commit().await?;
+    Ok(gone)
 }
 
 /// The signed message of a row, as it travels: in base64.

@@ -1,6 +1,7 @@
 //! Makes bundles. Whatever changes in the store is published to the hosts it concerns, and to no
 //! others; revocations overtake bundles on the fast lane. One publisher runs in a directory.
 
+mod alarm;
 mod bundle;
 pub(crate) mod fast_lane;
 mod slice;
@@ -20,14 +21,12 @@ use crate::dirty::{Dirty, Touched};
 use crate::keys::SigningKeys;
 use crate::state::AppState;
 
+use alarm::Alarm;
 pub use wakes::Wakes;
 use world::{World, WorldHost};
 
 /// Changes that follow each other this closely become one bundle.
 const SETTLE: Duration = Duration::from_millis(30);
-/// After a revocation the streams have this long for themselves: it takes effect by its message,
-/// and the bundles that say the same must not stand in its way.
-const REVOCATION_FIRST: Duration = Duration::from_millis(500);
 /// How often it is looked for manifests that grow old.
 const RENEWAL_CHECK: Duration = Duration::from_secs(60);
 /// After a failure.
@@ -115,15 +114,28 @@ impl Publisher {
             }
         });
         tokio::spawn(async move {
+            let mut alarm = Alarm::default();
             loop {
                 let touched = settled(&bundles).await;
-                if let Err(error) = self.publish(&touched).await {
+                let published = self.publish(&touched).await;
+                let failed = published.err().map(|error| error.to_string());
+                alarm.raise(&self.app, failed.as_deref()).await;
+                if let Some(error) = failed {
                     tracing::error!(%error, "not published; hosts keep what they have");
                     tokio::time::sleep(RETRY).await;
                     bundles.mark(touched);
                 }
             }
         });
+    }
+
+    /// Forgets revocations that every host has in its bundle; another time, when it fails.
+    async fn forget_old(&self) {
+        match fast_lane::forget_old(&self.app).await {
+            Ok(0) => {}
+            Ok(gone) => tracing::info!(gone, "old revocations are part of every bundle"),
+            Err(error) => tracing::warn!(%error, "old revocations were not forgotten"),
+        }
     }
 
     /// Publishes what was touched. Returns the hosts that have a new version.
@@ -151,6 +163,9 @@ impl Publisher {
                 Ok(versions) => published.extend(versions),
                 Err(error) => failed = Err(error),
             }
+        }
+        if touched.everything && failed.is_ok() {
+            self.forget_old().await;
         }
         failed.map(|()| published)
     }
@@ -232,12 +247,7 @@ async fn settled(bundles: &Dirty) -> Touched {
     let Ok(mut touched) = tokio::time::timeout(RENEWAL_CHECK, bundles.taken()).await else {
         return everything();
     };
-    let pause = if touched.fast_lane {
-        REVOCATION_FIRST
-    } else {
-        SETTLE
-    };
-    tokio::time::sleep(pause).await;
+    tokio::time::sleep(SETTLE).await;
     if let Ok(more) = tokio::time::timeout(Duration::ZERO, bundles.taken()).await {
         touched.merge(more);
     }

@@ -15,14 +15,20 @@ use rustls::server::WebPkiClientVerifier;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
+use super::places::{Place, Places};
+
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-const CONNECTIONS_MAX: usize = 20_000;
 const STREAMS_PER_CONNECTION: u32 = 64;
+/// A peer that is silent for so long is asked for a sign of life, and has as long to give one.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// After this a connection without a host's certificate takes no new requests: an idle one ends.
+const STRANGER_AGE_MAX: Duration = Duration::from_secs(3600);
+const HEADER_BYTES_MAX: u32 = 64 * 1024;
 
 /// The verified client certificate (DER), where one was shown.
 #[derive(Debug, Clone)]
@@ -83,7 +89,7 @@ pub async fn serve(
     router: Router,
     mut stop: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let places = Places::default();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -98,19 +104,15 @@ pub async fn serve(
                 continue;
             }
         };
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+        let Some(place) = places.take(address.ip()) else {
             continue;
         };
-        let connection = connection(
-            stream,
-            address,
+        tokio::spawn(connection(
+            (stream, address, place),
             acceptor.clone(),
-            (router.clone(), stop.clone()),
-        );
-        tokio::spawn(async move {
-            connection.await;
-            drop(place);
-        });
+            router.clone(),
+            stop.clone(),
+        ));
     }
 }
 
@@ -120,10 +122,10 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 }
 
 async fn connection(
-    stream: TcpStream,
-    address: SocketAddr,
+    (stream, address, mut place): (TcpStream, SocketAddr, Place),
     acceptor: TlsAcceptor,
-    (router, mut stop): (Router, watch::Receiver<bool>),
+    router: Router,
+    mut stop: watch::Receiver<bool>,
 ) {
     let _ = stream.set_nodelay(true);
     let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream));
@@ -136,6 +138,13 @@ async fn connection(
         .peer_certificates()
         .and_then(|chain| chain.first())
         .map(|certificate| PeerCertificate(certificate.clone().into_owned()));
+    let old = match peer {
+        Some(_) => {
+            place.is_of_a_host();
+            Duration::MAX
+        }
+        None => STRANGER_AGE_MAX,
+    };
     let service =
         hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
             let mut request: Request = request.map(axum::body::Body::new);
@@ -153,12 +162,19 @@ async fn connection(
     builder
         .http2()
         .timer(TokioTimer::new())
+        .keep_alive_interval(SILENCE_MAX)
+        .keep_alive_timeout(SILENCE_MAX)
+        .max_header_list_size(HEADER_BYTES_MAX)
         .max_concurrent_streams(STREAMS_PER_CONNECTION);
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = stopped(&mut stop) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+        () = tokio::time::sleep(old) => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

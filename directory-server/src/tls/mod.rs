@@ -2,6 +2,7 @@
 
 mod authority;
 mod listener;
+mod places;
 
 pub use authority::{Authority, AuthorityError, IssuedServer};
 pub use listener::{ListenError, PeerCertificate, RemoteAddress, acceptor, serve};

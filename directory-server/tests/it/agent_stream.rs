@@ -145,3 +145,42 @@ async fn the_stream_of_a_host_that_is_retired_ends() {
     directory.publish(&touched).await;
     while events.next().await.is_some() {}
 }
+
+#[tokio::test]
+async fn of_many_streams_of_a_host_the_two_newest_stay() {
+    let (directory, host) = directory_and_host().await;
+    let mut first = Events::open(&directory, &host, "").await;
+    let mut second = Events::open(&directory, &host, "").await;
+    let mut third = Events::open(&directory, &host, "").await;
+    while first.next().await.is_some() {}
+    directory
+        .app
+        .fast_lane
+        .send((1, "a message".into()))
+        .unwrap();
+    assert_eq!(second.wait_for("fast").await, "a message");
+    assert_eq!(third.wait_for("fast").await, "a message");
+}
+
+#[tokio::test]
+async fn a_rule_that_cannot_be_read_is_an_alarm_and_holds_no_revocation_up() {
+    let (mut directory, host) = directory_and_host().await;
+    directory
+        .sql(
+            "INSERT INTO access_rules VALUES ('acc_9', 'bad', '', '{', 0, 'usr_0', 0, 1)",
+            &[],
+        )
+        .await;
+    directory.start_publisher();
+    let mut events = Events::open(&directory, &host, "").await;
+    directory.suspend("usr_1").await;
+    let message = events.wait_for("fast").await;
+    assert_eq!(suspended(&message, &host, 0), "usr_1");
+    let alarms = "SELECT COUNT(*) FROM events WHERE kind = 'bundle.publish_failed'
+                  AND body LIKE '%acc_9%'";
+    while directory.count(alarms).await == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(directory.count(alarms).await, 1);
+    assert_eq!(directory.get(&host, "manifest").await.status(), 200);
+}

@@ -270,6 +270,11 @@ async fn a_trial_says_who_gains_and_loses_and_writes_nothing() {
         tried.body["lost"],
         json!([{"user": "alice", "host": "web-1"}])
     );
+    let tried = directory
+        .post(&owner, "/users/alice/suspend?dry%5Frun=tru%65", json!({}))
+        .await
+        .good();
+    assert_eq!(tried.body["dry_run"], true);
     let answer = directory
         .post(&owner, "/users/alice/suspend?dry_run=yes", json!({}))
         .await;

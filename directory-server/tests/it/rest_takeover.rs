@@ -37,7 +37,41 @@ async fn pf_09_a_token_for_users_sets_no_password_of_who_holds_a_role() {
         .post(&narrow, of_alice, reset.clone())
         .await
         .good();
-    directory.post(&wide, &of_owner, reset).await.good();
+    directory.person(&owner, "bob", &["directory-admin"]).await;
+    let of_bob = "/users/bob/reset-password";
+    directory.post(&wide, of_bob, reset).await.good();
+}
+
+#[tokio::test]
+async fn an_open_session_is_not_enough_to_take_its_owners_password() {
+    let (directory, owner) = Directory::with_owner().await;
+    let token = directory.api_token(OWNER, r#"["all"]"#).await;
+    for caller in [&owner, &token] {
+        let path = format!("/users/{OWNER}/reset-password");
+        let answer = directory
+            .post(caller, &path, json!({"password": OTHER}))
+            .await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    }
+    let body = json!({"username": OWNER, "password": PASSWORD});
+    directory.post("", "/auth/login", body).await.good();
+}
+
+#[tokio::test]
+async fn a_reset_of_a_password_ends_the_tokens_made_with_it() {
+    let (directory, owner) = Directory::with_owner().await;
+    directory.person(&owner, "alice", &["read-only"]).await;
+    let token = directory.api_token("alice", r#"["read"]"#).await;
+    directory.get(&token, "/users").await.good();
+    let reset = json!({"password": OTHER});
+    directory
+        .post(&owner, "/users/alice/reset-password", reset)
+        .await
+        .good();
+    assert_eq!(
+        directory.get(&token, "/users").await.status,
+        StatusCode::UNAUTHORIZED
+    );
 }
 
 #[tokio::test]

@@ -30,6 +30,12 @@ pub(super) async fn reset(
     let mut snapshot = state.store.snapshot().await?;
     let row = UserRow::find_to_change(&mut snapshot, &id, &call.caller).await?;
     drop(snapshot);
+    // Whoever finds an open session must not get more than the session.
+    if row.id == call.caller.user_id {
+        let detail = "Nobody resets their own password: change it, which takes the old one.";
+        let hint = "POST /api/v1/me/password; if it is forgotten, ask another administrator.";
+        return Err(Refused::forbidden(detail).hint(hint));
+    }
     let settings = row.settings()?;
     let verifier = match (&reset.password, &reset.verifier) {
         (Some(password), None) => {
@@ -65,11 +71,18 @@ pub(super) async fn reset(
         },
     )
     .await?;
+    // It may have been in other hands, and so may whatever those hands have made with it.
+    let tokens = sqlx::query("DELETE FROM api_tokens WHERE user_id = $1")
+        .bind(&row.id)
+        .execute(act.database())
+        .await?
+        .rows_affected();
     act.record(
         Draft::new("user.password_reset")
             .target("user", &row.id, &row.username)
             .detail("imported", reset.verifier.is_some())
             .detail("must_change", reset.must_change)
+            .detail("tokens_ended", tokens)
             .severity(Severity::Notice),
     )
     .await?;
