@@ -45,6 +45,7 @@ pub async fn start(
     if cacher.identity().is_some() {
         tasks.spawn(sync::push(Arc::clone(cacher)));
         tasks.spawn(sync::rounds(Arc::clone(cacher), wishes));
+        tasks.spawn(sync::renewal::keep_fresh(Arc::clone(cacher)));
         tasks.spawn(deliver(Arc::clone(cacher)));
         tasks.spawn(owners::learn(Arc::clone(cacher)));
         tasks.spawn(owners::publish(Arc::clone(cacher)));

@@ -13,6 +13,7 @@
 //! | `POST /agent/v1/passwords` | [`PasswordChange`] -> 204, or a problem |
 //! | `POST /agent/v1/verify` | [`PasswordCheck`] -> 204, or a problem |
 //! | `POST /agent/v1/owners` | [`OwnersQuestion`] -> [`OwnersAnswer`] |
+//! | `POST /agent/v1/certificates/renew` | [`CertificateRenewal`] -> [`CertificateRenewed`] |
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -194,6 +195,36 @@ impl HostEvent {
     }
 }
 
+/// What hosts write events about. The directory keeps an event of another kind as
+/// `host.event_unknown`, with the kind among its details: no host can write what only the directory
+/// or another part may say.
+pub const HOST_EVENT_KINDS: &[&str] = &[
+    "auth.failed",
+    "auth.locked_out",
+    "auth.login",
+    "auth.mfa_failed",
+    "auth.mfa_replayed",
+    "auth.offline_limit",
+    "bundle.applied",
+    "bundle.refused",
+    "host.clock_jump",
+    "host.clock_skew",
+    "host.facts_changed",
+    "host.name_clash",
+    "host.offline",
+    "host.online",
+    "host.stale",
+    "host.tamper_suspected",
+    "host.unenrolled",
+    "session.closed",
+    "session.expired",
+    "session.idle_closed",
+    "session.opened",
+    "session.terminated",
+    "user.password_rejected",
+    "user.password_set",
+];
+
 /// Up to where the directory has stored a host's events.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventsStored {
@@ -201,6 +232,21 @@ pub struct EventsStored {
     pub boot: String,
     /// Sequence of the last event stored in that boot.
     pub sequence: u64,
+}
+
+/// A host asks for a new certificate before the one it calls with ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertificateRenewal {
+    /// PEM certificate signing request by the key that was enrolled.
+    pub certificate_request: String,
+}
+
+/// The new certificate. The one before stays good until its own end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateRenewed {
+    /// PEM client certificate for the host's TLS key.
+    pub certificate: String,
 }
 
 /// A person changes their password from a host.

@@ -112,6 +112,11 @@ pub const TABLE: &[(&str, &str, Access)] = &[
     ),
     ("POST", "/api/v1/hosts/{id}/retire", Needs(ChangeHosts)),
     ("POST", "/api/v1/hosts/{id}/sync", Needs(ChangeHosts)),
+    (
+        "POST",
+        "/api/v1/hosts/{id}/confirm-removals",
+        Needs(ChangeHosts),
+    ),
     ("GET", "/api/v1/hosts/{id}/users", Needs(Read)),
     ("GET", "/api/v1/hosts/{id}/facts", Needs(Read)),
     ("GET", "/api/v1/hosts/{id}/enforcement", Needs(Read)),

@@ -5,8 +5,8 @@ use std::io;
 use std::time::Duration;
 
 use directory_api::agent::{
-    Acknowledgement, EventBatch, EventsStored, OwnersAnswer, OwnersQuestion, PasswordChange,
-    PasswordCheck,
+    Acknowledgement, CertificateRenewal, CertificateRenewed, EventBatch, EventsStored,
+    OwnersAnswer, OwnersQuestion, PasswordChange, PasswordCheck,
 };
 use reqwest::{Client, Response, StatusCode};
 use serde::Serialize;
@@ -75,9 +75,22 @@ impl DirectoryClient {
         if settings.url.is_empty() {
             return Ok(None);
         }
+        let certificate = pem(&paths.host_certificate())?;
+        Self::with_certificate(paths, settings, &certificate).map(Some)
+    }
+
+    /// The same with this certificate (PEM) for the host's key.
+    ///
+    /// # Errors
+    /// Keys or certificates cannot be used; the error names them.
+    pub fn with_certificate(
+        paths: &Paths,
+        settings: &Directory,
+        certificate: &[u8],
+    ) -> io::Result<Self> {
         let builder = || -> io::Result<reqwest::ClientBuilder> {
             Ok(base(settings)
-                .identity(identity(paths)?)
+                .identity(identity(paths, certificate)?)
                 .tls_certs_only([pinned(settings)?]))
         };
         let http = builder()?.build().map_err(io::Error::other)?;
@@ -85,12 +98,12 @@ impl DirectoryClient {
             .read_timeout(STREAM_SILENCE_MAX)
             .build()
             .map_err(io::Error::other)?;
-        Ok(Some(Self {
+        Ok(Self {
             http,
             streaming,
             bases: settings.url.clone(),
             patience: settings.request_timeout,
-        }))
+        })
     }
 
     /// The signed manifest, or `None` when `after` is the newest. Waits up to `wait` for a newer one.
@@ -172,6 +185,20 @@ impl DirectoryClient {
         self.json(response).await
     }
 
+    /// Asks for a new certificate.
+    ///
+    /// # Errors
+    /// It was not renewed.
+    pub async fn renew(
+        &self,
+        renewal: &CertificateRenewal,
+    ) -> Result<CertificateRenewed, CallError> {
+        let response = self
+            .post("certificates/renew", renewal, self.patience)
+            .await?;
+        self.json(response).await
+    }
+
     /// Has a password checked, within the budget of a login.
     ///
     /// # Errors
@@ -250,10 +277,10 @@ pub(crate) fn base(settings: &Directory) -> reqwest::ClientBuilder {
         .connect_timeout(settings.connect_timeout)
 }
 
-fn identity(paths: &Paths) -> io::Result<reqwest::Identity> {
+fn identity(paths: &Paths, certificate: &[u8]) -> io::Result<reqwest::Identity> {
     let mut pem = zeroize::Zeroizing::new(pem(&paths.host_key())?);
     pem.push(b'\n');
-    pem.extend(self::pem(&paths.host_certificate())?);
+    pem.extend_from_slice(certificate);
     reqwest::Identity::from_pem(&pem)
         .map_err(|error| io::Error::other(format!("{}: {error}", paths.host_key().display())))
 }

@@ -4,6 +4,7 @@
 pub mod backoff;
 pub mod client;
 pub mod online;
+pub mod renewal;
 pub mod round;
 mod stream;
 

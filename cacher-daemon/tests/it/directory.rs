@@ -46,6 +46,8 @@ pub(crate) struct State {
     pub(crate) lose_event_answers: bool,
     pub(crate) owners: serde_json::Value,
     pub(crate) enroll: serde_json::Value,
+    /// The certificate (PEM) that a host gets when it renews its own.
+    pub(crate) renewed: String,
     pub(crate) root_chain: Vec<u8>,
 }
 
@@ -116,18 +118,23 @@ impl FakeDirectory {
         }
     }
 
-    /// Gives a host its key and certificate and points it here.
-    pub(crate) fn certify(&self, paths: &Paths) {
-        let key = rcgen::KeyPair::generate().unwrap();
+    /// A certificate (PEM) for a host's key, good between two years.
+    pub(crate) fn certificate(&self, key: &rcgen::KeyPair, from: i32, until: i32) -> String {
         let mut ca = rcgen::CertificateParams::new(Vec::<String>::new()).unwrap();
         ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         let issuer = rcgen::Issuer::from_params(&ca, &self.ca_key);
-        let certificate = rcgen::CertificateParams::new(["web-1".to_owned()])
-            .unwrap()
-            .signed_by(&key, &issuer)
-            .unwrap();
+        let mut host = rcgen::CertificateParams::new(["web-1".to_owned()]).unwrap();
+        host.not_before = rcgen::date_time_ymd(from, 1, 1);
+        host.not_after = rcgen::date_time_ymd(until, 1, 1);
+        host.signed_by(key, &issuer).unwrap().pem()
+    }
+
+    /// Gives a host its key and certificate and points it here.
+    pub(crate) fn certify(&self, paths: &Paths) {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = self.certificate(&key, 2000, 4000);
         std::fs::write(paths.host_key(), key.serialize_pem()).unwrap();
-        std::fs::write(paths.host_certificate(), certificate.pem()).unwrap();
+        std::fs::write(paths.host_certificate(), certificate).unwrap();
         std::fs::write(paths.config.join("ca.pem"), &self.ca_pem).unwrap();
         let settings = format!(
             "[directory]\nurl = [\"{}\"]\nrequest_timeout = \"2s\"\n",
@@ -223,6 +230,10 @@ fn answer(path: &str, body: &[u8], state: &Arc<Mutex<State>>) -> (u16, Vec<u8>) 
             (200, stored.to_string().into_bytes())
         }
         "owners" => (200, owners(&state.owners, &json()).to_string().into_bytes()),
+        "certificates" => {
+            let renewed = serde_json::json!({"certificate": state.renewed});
+            (200, renewed.to_string().into_bytes())
+        }
         "enroll" => (200, state.enroll.to_string().into_bytes()),
         "verify" | "passwords" => {
             let asked = json();

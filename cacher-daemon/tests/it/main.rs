@@ -22,6 +22,7 @@ mod memory;
 mod names;
 mod nscd;
 mod owners;
+mod renewal;
 mod sessions;
 mod sockets;
 mod syncing;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use clap::{Args, Subcommand};
-use directory_api::rest::{TagsChange, UserReason};
+use directory_api::rest::{ConfirmRemovals, TagsChange, UserReason};
 use policy::Selector;
 
 use super::objects::{self, Patch};
@@ -55,6 +55,14 @@ pub(crate) enum HostVerb {
     Retire { host: String },
     /// Tell the host to fetch its bundle now
     Sync { host: String },
+    /// Confirm that so many people are meant to vanish from a host at once: it holds such a bundle
+    /// back until then
+    ConfirmRemovals {
+        host: String,
+        /// How many; `cloudid events search --type bundle.refused` tells
+        #[arg(long, value_name = "NUMBER")]
+        people: u32,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -123,6 +131,16 @@ pub(crate) async fn run(verb: HostVerb, context: &Context) -> Result<(), Failure
             act(&host, "retire", context).await
         }
         HostVerb::Sync { host } => act(&host, "sync", context).await,
+        HostVerb::ConfirmRemovals { host, people } => {
+            if !context.options.dry_run {
+                context.confirm(&format!("let up to {people} people vanish from {host}?"))?;
+            }
+            let body = ConfirmRemovals {
+                removals: people,
+                reason: context.reason(),
+            };
+            objects::post(&["hosts", &host, "confirm-removals"], &body, context).await
+        }
     }
 }
 

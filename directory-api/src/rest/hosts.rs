@@ -62,6 +62,18 @@ pub struct HostSettings {
     pub tags: Vec<String>,
 }
 
+/// How many people are meant to vanish from a host at once: `POST /hosts/{id}/confirm-removals`.
+/// Hosts hold back a bundle without most of the people they know until somebody says this.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConfirmRemovals {
+    /// At most so many.
+    pub removals: u32,
+    /// Goes into the audit log.
+    #[serde(default)]
+    pub reason: String,
+}
+
 /// A user who can reach a host: `GET /hosts/{id}/users`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct HostUser {

@@ -32,7 +32,7 @@ pub use enrollment_tokens::{EnrollmentToken, EnrollmentTokenCreated, NewEnrollme
 pub use events::{Event, EventObject, EventsVerified};
 pub use explain::{ExplainAnswer, ExplainQuestion, ExplainStep};
 pub use groups::{Group, GroupMember, GroupMembers, GroupSettings, MembersChange};
-pub use hosts::{Host, HostSettings, HostUser, TagsChange, TagsChanged};
+pub use hosts::{ConfirmRemovals, Host, HostSettings, HostUser, TagsChange, TagsChanged};
 pub use me::{AccessibleHost, Me, PasswordChange};
 pub use pages::{Page, PageQuery};
 pub use preview::{Change, Enforcement, EnforcementReport, EnforcementState, Preview, Reach};

@@ -197,7 +197,10 @@ impl Claim {
         .await?;
         sqlx::query(
             "UPDATE hosts SET acked_version = $1, acked_sequence = $2,
-                              acked_at = $3, last_seen = $3 WHERE id = $4",
+                              acked_at = $3, last_seen = $3,
+                              confirmed_removals = CASE WHEN confirmed_over < $1 THEN 0
+                                                        ELSE confirmed_removals END
+             WHERE id = $4",
         )
         .bind(self.bundle_version)
         .bind(self.sequence.max(self.acked_sequence))

@@ -19,6 +19,8 @@ pub(super) struct Caller {
     /// `hst_…`
     pub(super) id: String,
     pub(super) hostname: String,
+    /// Of the certificate that this call came with.
+    pub(super) serial: String,
     pub(super) acked_sequence: i64,
     pub(super) origin: Origin,
 }
@@ -37,6 +39,7 @@ struct Row {
     hostname: String,
     state: String,
     certificate_serial: String,
+    previous_serial: String,
     acked_sequence: i64,
 }
 
@@ -44,7 +47,7 @@ impl FromRequestParts<HostChannel> for Caller {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, channel: &HostChannel) -> Result<Self, Refused> {
-        let row = known_host(parts, channel).await?;
+        let (row, serial) = known_host(parts, channel).await?;
         match state(&row.state) {
             Some(HostState::Active | HostState::Quarantined) => {}
             Some(HostState::Pending) => {
@@ -70,6 +73,7 @@ impl FromRequestParts<HostChannel> for Caller {
             origin,
             id: row.id,
             hostname: row.hostname,
+            serial,
             acked_sequence: row.acked_sequence,
         })
     }
@@ -88,7 +92,7 @@ impl FromRequestParts<HostChannel> for AnyHost {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, channel: &HostChannel) -> Result<Self, Refused> {
-        let row = known_host(parts, channel).await?;
+        let (row, _) = known_host(parts, channel).await?;
         match state(&row.state) {
             Some(HostState::Active | HostState::Quarantined | HostState::Pending) => Ok(Self),
             Some(HostState::Retired) | None => Err(retired()),
@@ -96,7 +100,8 @@ impl FromRequestParts<HostChannel> for AnyHost {
     }
 }
 
-async fn known_host(parts: &Parts, channel: &HostChannel) -> Result<Row, Refused> {
+/// The host whose certificate this is, and the serial number of that.
+async fn known_host(parts: &Parts, channel: &HostChannel) -> Result<(Row, String), Refused> {
     let Some(PeerCertificate(certificate)) = parts.extensions.get() else {
         return Err(Refused::new(
             StatusCode::UNAUTHORIZED,
@@ -107,15 +112,17 @@ async fn known_host(parts: &Parts, channel: &HostChannel) -> Result<Row, Refused
     };
     let (id, serial) = subject(certificate).ok_or_else(retired)?;
     let row: Option<Row> = sqlx::query_as(
-        "SELECT id, hostname, state, certificate_serial, acked_sequence
+        "SELECT id, hostname, state, certificate_serial, previous_serial, acked_sequence
          FROM hosts WHERE id = $1",
     )
     .bind(&id)
     .fetch_optional(channel.app.store.read())
     .await?;
-    // Only the newest certificate of a host is good, whatever its dates say.
-    row.filter(|row| row.certificate_serial == serial)
-        .ok_or_else(retired)
+    // The newest certificate of a host is good, and the one it was renewed with; no other,
+    // whatever its dates say.
+    let good = |row: &Row| [&row.certificate_serial, &row.previous_serial].contains(&&serial);
+    let row = row.filter(good).ok_or_else(retired)?;
+    Ok((row, serial))
 }
 
 /// Host id and serial number of a certificate whose chain TLS has verified.

@@ -3,7 +3,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use directory_api::agent::{EventBatch, EventsStored, HostEvent};
+use directory_api::agent::{EventBatch, EventsStored, HOST_EVENT_KINDS, HostEvent};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -17,6 +17,9 @@ use crate::store::Writing;
 const EVENTS_MAX: usize = 1000;
 const EVENT_BYTES_MAX: usize = 64 * 1024;
 const WORD_BYTES_MAX: usize = 64;
+/// What an event becomes that hosts do not write: it is kept, but cannot pass for an act of the
+/// directory, and a newer host's events do not wait for ever.
+const UNKNOWN_KIND: &str = "host.event_unknown";
 const OUTCOMES: [&str; 4] = ["success", "failure", "denied", "error"];
 
 /// Where a host's chain stands in the directory.
@@ -173,7 +176,9 @@ async fn append(
         "denied" => (Outcome::Denied, Severity::Notice),
         _ => (Outcome::Error, Severity::Warning),
     };
-    let mut draft = Draft::new(&event.kind)
+    let known = HOST_EVENT_KINDS.contains(&event.kind.as_str());
+    let kind = if known { &event.kind } else { UNKNOWN_KIND };
+    let mut draft = Draft::new(kind)
         .outcome(outcome)
         .severity(severity)
         .host(&caller.id, &caller.hostname);
@@ -188,6 +193,9 @@ async fn append(
         for (name, value) in details {
             draft = draft.detail(name, value.clone());
         }
+    }
+    if !known {
+        draft = draft.detail("kind", event.kind.as_str());
     }
     let place = json!({
         "host": caller.id,

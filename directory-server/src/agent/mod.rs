@@ -5,6 +5,7 @@ mod acks;
 mod attempts;
 mod bundle;
 mod caller;
+mod certificates;
 mod enroll;
 mod events;
 mod hostname;
@@ -71,5 +72,6 @@ pub fn router(channel: HostChannel) -> Router<AppState> {
         .route("/agent/v1/passwords", post(passwords::change))
         .route("/agent/v1/verify", post(passwords::verify))
         .route("/agent/v1/owners", post(owners::owners))
+        .route("/agent/v1/certificates/renew", post(certificates::renew))
         .with_state(channel)
 }

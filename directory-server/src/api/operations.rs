@@ -34,6 +34,7 @@ use utoipa::OpenApi;
     rest::MembersChange,
     rest::Host,
     rest::HostSettings,
+    rest::ConfirmRemovals,
     rest::HostUser,
     rest::TagsChange,
     rest::TagsChanged,
@@ -358,6 +359,13 @@ const ROWS: &[Row] = &[
         "/hosts/{id}/sync",
         "Look anew at what the host should have",
         "-",
+        "Host",
+    ),
+    (
+        "POST",
+        "/hosts/{id}/confirm-removals",
+        "Confirm that so many people are meant to vanish from the host at once",
+        "ConfirmRemovals",
         "Host",
     ),
     (

@@ -45,7 +45,7 @@ impl Maker<'_> {
     ) -> Result<Option<u64>, PublishError> {
         let id = &host.policy.id;
         let chunks = plan_chunks(slice).map_err(|error| PublishError::Plan(id.clone(), error))?;
-        let plan = self.plan(&chunks, slice, world);
+        let plan = self.plan(&chunks, (host, slice), world);
         if self.is_published(tx, id, &plan).await? {
             return Ok(None);
         }
@@ -62,7 +62,7 @@ impl Maker<'_> {
             expires: self.now.checked_add(self.lifetime)?,
             root_version: self.keys.root().version,
             fast_lane_sequence: world.newest_sequence(),
-            confirmed_removals: 0,
+            confirmed_removals: host.confirmed_removals,
             chunks: ready.iter().map(|chunk| chunk.reference).collect(),
         };
         self.store(tx, &manifest, &ready, &plan).await?;
@@ -71,7 +71,12 @@ impl Maker<'_> {
 
     /// A hash of all that a bundle says but its version and times. Of the fast lane only what
     /// concerns somebody here counts: who is suspended and active again must be heard of.
-    fn plan(&self, chunks: &[PlainChunk], slice: &Slice, world: &World) -> String {
+    fn plan(
+        &self,
+        chunks: &[PlainChunk],
+        (host, slice): (&WorldHost, &Slice),
+        world: &World,
+    ) -> String {
         let concerns = |subject: &String| slice.people.iter().any(|person| person.id == *subject);
         let sequence = world
             .fast_lane
@@ -82,6 +87,9 @@ impl Maker<'_> {
         let mut hash = Sha256::new();
         hash.update(self.keys.root().version.to_be_bytes());
         hash.update(sequence.to_be_bytes());
+        if host.confirmed_removals > 0 {
+            hash.update(host.confirmed_removals.to_be_bytes());
+        }
         for chunk in chunks {
             hash.update(plain_name(chunk));
         }

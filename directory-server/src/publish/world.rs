@@ -32,6 +32,8 @@ pub(super) struct WorldHost {
     pub(super) policy: policy::Host,
     pub(super) sealing_key: String,
     pub(super) bundle_version: u64,
+    /// How many people may vanish at once, as an administrator has confirmed.
+    pub(super) confirmed_removals: u32,
 }
 
 /// A person with what proves them.
@@ -63,6 +65,7 @@ struct HostRow {
     trust_host_tags: i64,
     sealing_key: String,
     bundle_version: i64,
+    confirmed_removals: i64,
 }
 
 impl World {
@@ -92,7 +95,8 @@ impl World {
 async fn hosts(tx: &mut Writing) -> Result<Vec<WorldHost>, PublishError> {
     let rows: Vec<HostRow> = sqlx::query_as(
         "SELECT hosts.id, hosts.hostname, hosts.state, projects.name AS project,
-                projects.trust_host_tags, hosts.sealing_key, hosts.bundle_version
+                projects.trust_host_tags, hosts.sealing_key, hosts.bundle_version,
+                hosts.confirmed_removals
          FROM hosts JOIN projects ON projects.id = hosts.project_id
          WHERE hosts.state IN ('active', 'quarantined')",
     )
@@ -126,6 +130,7 @@ async fn hosts(tx: &mut Writing) -> Result<Vec<WorldHost>, PublishError> {
                 },
                 sealing_key: row.sealing_key,
                 bundle_version: row.bundle_version.unsigned_abs(),
+                confirmed_removals: u32::try_from(row.confirmed_removals).unwrap_or_default(),
             }
         })
         .collect())

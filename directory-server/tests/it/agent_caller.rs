@@ -6,7 +6,8 @@ use directory_api::agent::{OwnersAnswer, OwnersQuestion};
 
 use crate::agent_world::*;
 
-const CALLS: [(&str, Method); 9] = [
+const CALLS: [(&str, Method); 10] = [
+    ("certificates/renew", Method::POST),
     ("passwords", Method::POST),
     ("verify", Method::POST),
     ("root", Method::GET),

@@ -171,3 +171,20 @@ async fn what_is_no_event_of_a_host_is_refused_as_a_whole() {
     }
     assert_eq!(logins(&directory).await, 0);
 }
+
+#[tokio::test]
+async fn an_event_that_hosts_do_not_write_is_kept_under_another_name() {
+    let (directory, host) = directory_and_host().await;
+    let mut events = chain(BOOT, 1, 1, "");
+    events[0].kind = "role.assigned".to_owned();
+    events[0].hash = String::new();
+    let digest = Sha256::digest(events[0].hashed_bytes());
+    events[0].hash = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(send(&directory, &host, &events).await.sequence, 1);
+    let forged = "SELECT COUNT(*) FROM events WHERE kind = 'role.assigned'";
+    assert_eq!(directory.count(forged).await, 0);
+    let kept = "SELECT COUNT(*) FROM events
+                WHERE kind = 'host.event_unknown' AND body LIKE '%role.assigned%'";
+    assert_eq!(directory.count(kept).await, 1);
+    assert_eq!(alarms(&directory).await, 0);
+}

@@ -5,6 +5,8 @@ mod agent_bundle;
 #[cfg(test)]
 mod agent_caller;
 #[cfg(test)]
+mod agent_certificates;
+#[cfg(test)]
 mod agent_enroll;
 #[cfg(test)]
 mod agent_events;
@@ -22,6 +24,8 @@ mod people_world;
 mod publish_renewal;
 #[cfg(test)]
 mod publish_slices;
+#[cfg(test)]
+mod publish_upkeep;
 #[cfg(test)]
 mod rest_access;
 #[cfg(test)]

@@ -382,3 +382,30 @@ async fn a_filter_finds_what_it_says_and_an_unknown_field_is_named() {
 fn encoded(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
+
+#[tokio::test]
+async fn removals_are_confirmed_for_a_host_in_use_and_written_down() {
+    let (directory, owner) = Directory::with_owner().await;
+    directory.host("web-1", "env=prod").await;
+    let path = "/hosts/web-1/confirm-removals";
+    let none = directory.post(&owner, path, json!({"removals": 0})).await;
+    assert_eq!(none.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let body = json!({"removals": 40, "reason": "the department moved"});
+    directory.post(&owner, path, body).await.good();
+    let stored = "SELECT confirmed_removals FROM hosts";
+    assert_eq!(directory.count(stored).await, 40);
+    let told = "SELECT COUNT(*) FROM events WHERE kind = 'host.removals_confirmed'
+                AND body LIKE '%the department moved%'";
+    assert_eq!(directory.count(told).await, 1);
+    directory
+        .post(&owner, "/hosts/web-1/retire", json!({}))
+        .await
+        .good();
+    let id = directory.get(&owner, "/hosts?state=retired").await.good();
+    let path = format!(
+        "/hosts/{}/confirm-removals",
+        id.body["items"][0]["id"].as_str().unwrap()
+    );
+    let retired = directory.post(&owner, &path, json!({"removals": 1})).await;
+    assert_eq!(retired.status, StatusCode::CONFLICT);
+}

@@ -3,6 +3,7 @@
 mod edit;
 mod enforcement;
 mod list;
+mod removals;
 mod row;
 mod states;
 mod tags;
@@ -27,6 +28,7 @@ pub(super) fn router() -> Router<AppState> {
         .route("/hosts/{id}/unquarantine", post(states::unquarantine))
         .route("/hosts/{id}/retire", post(states::retire))
         .route("/hosts/{id}/sync", post(states::sync))
+        .route("/hosts/{id}/confirm-removals", post(removals::confirm))
         .route("/hosts/{id}/users", get(list::users))
         .route("/hosts/{id}/facts", get(list::facts))
         .route("/hosts/{id}/enforcement", get(enforcement::of_host))
