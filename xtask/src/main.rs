@@ -1,4 +1,4 @@
-//! The chores of this repository: `cargo xtask demo`, `test`, `bench`, `tidy`. Needs nothing but
+//! The chores of this repository: `cargo xtask demo`, `test`, `bench`, `soak`, `tidy`. Needs nothing but
 //! the Rust toolchain to start; whatever else a chore needs, it installs, saying so.
 #![forbid(unsafe_code)]
 #![expect(
@@ -10,6 +10,7 @@
 mod bench;
 mod demo;
 mod prerequisites;
+mod soak;
 mod steps;
 mod test;
 mod test_counts;
@@ -23,6 +24,7 @@ cargo xtask demo [--stop]                      a directory, an enrolled host, lo
 cargo xtask test [--ring 1|2|3] [--filter X]   all checks and tests; a ring alone, or tests named X
 cargo xtask bench [revocation]                 how fast a right is taken away, as a table
 cargo xtask bench identity [--quick] [--help]  how long name lookups take, beside the peers
+cargo xtask soak [--hours N]                   the long variants of tests, once or for so long
 cargo xtask tidy                               house rules the compiler does not know";
 
 fn main() -> ExitCode {
@@ -37,6 +39,11 @@ fn main() -> ExitCode {
         },
         ["bench"] | ["bench", "revocation"] => bench::revocation(),
         ["bench", "identity", choice @ ..] => bench::identity(choice),
+        ["soak"] => soak::run(None),
+        ["soak", "--hours", hours] => match soak::hours(hours) {
+            Ok(hours) => soak::run(Some(hours)),
+            Err(wrong) => usage(&wrong),
+        },
         ["tidy"] => tidy::run(),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
