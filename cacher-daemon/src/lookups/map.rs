@@ -8,7 +8,7 @@ use identity_map::{Cursor, GroupHead, Map, MapFile, Owners, ReadError, UserRecor
 /// Room for the text of any user that a map can hold.
 const USER_TEXT_BYTES: usize = 4096;
 /// The password field of everybody: nobody proves anything by it.
-const PASSWORD: &[u8] = b"x";
+pub(super) const PASSWORD: &[u8] = b"x";
 
 /// The map is missing, damaged or not to be trusted, or the cacher did not say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -77,6 +77,12 @@ impl PublishedMap {
     #[must_use]
     pub fn asks_for(&self, id: u32) -> bool {
         self.0.owners() != Owners::Off && self.0.ranges_hold(id)
+    }
+
+    /// Whether the cacher may know a name that is missing here.
+    #[must_use]
+    pub fn asks_for_names(&self) -> bool {
+        self.0.owners() == Owners::All
     }
 
     /// # Errors

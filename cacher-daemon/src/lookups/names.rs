@@ -4,11 +4,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use local_protocol::{Client, IdQuestion, KeyQuestion, Owner, Reply, Request, Trust};
-use posix_names::{Gid, GroupName, HomeDirectory, UserName};
+use local_protocol::{Client, IdQuestion, KeyQuestion, NameQuestion, Owner, Reply, Request, Trust};
+use posix_names::{Gid, GroupName, HomeDirectory, Uid, UserName, is_name};
 
 use crate::lookups::files::{LocalFiles, OtherSources};
-use crate::lookups::map::{Group, PublishedMap, Unavailable, User};
+use crate::lookups::map::{Group, PASSWORD, PublishedMap, Unavailable, User};
 use crate::paths::Paths;
 
 /// From connecting to the whole answer, as in the NSS module.
@@ -69,6 +69,26 @@ impl Names {
         OtherSources::of(&self.paths.etc, database)
     }
 
+    /// A user by name: of the map, or, by policy, somebody without rights here.
+    ///
+    /// # Errors
+    /// Nobody can tell at the moment.
+    pub async fn user_by_name(
+        &self,
+        map: &PublishedMap,
+        name: &[u8],
+    ) -> Result<Option<User>, Unavailable> {
+        let found = map.user_by_name(name)?;
+        match name_to_ask(map, name).filter(|_| found.is_none()) {
+            None => Ok(found),
+            Some(name) => {
+                let question = NameQuestion::User(name.clone());
+                let owner = self.owner(Request::OwnerOfName(question)).await?;
+                user_without_rights(owner, |told, _| told == name)
+            }
+        }
+    }
+
     /// A user by id: of the map, or an owner of files without rights here.
     ///
     /// # Errors
@@ -78,20 +98,32 @@ impl Names {
         map: &PublishedMap,
         uid: u32,
     ) -> Result<Option<User>, Unavailable> {
-        if let Some(user) = map.user_by_id(uid)? {
-            return Ok(Some(user));
+        let found = map.user_by_id(uid)?;
+        if found.is_some() || !map.asks_for(uid) {
+            return Ok(found);
         }
-        if !map.asks_for(uid) {
-            return Ok(None);
-        }
-        match self.owner(IdQuestion::User(uid)).await? {
-            Owner::User {
-                name,
-                uid: told,
-                gid,
-            } if told == uid => stranger(&name, uid, gid).map(Some),
-            Owner::Nobody => Ok(None),
-            Owner::User { .. } | Owner::Group { .. } => Err(Unavailable),
+        let question = Request::OwnerOfId(IdQuestion::User(uid));
+        let owner = self.owner(question).await?;
+        user_without_rights(owner, |_, told| told == uid)
+    }
+
+    /// A group by name, in the same way.
+    ///
+    /// # Errors
+    /// Nobody can tell at the moment.
+    pub async fn group_by_name(
+        &self,
+        map: &PublishedMap,
+        name: &[u8],
+    ) -> Result<Option<Group>, Unavailable> {
+        let found = map.group_by_name(name)?;
+        match name_to_ask(map, name).filter(|_| found.is_none()) {
+            None => Ok(found),
+            Some(name) => {
+                let question = NameQuestion::Group(name.clone());
+                let owner = self.owner(Request::OwnerOfName(question)).await?;
+                group_without_rights(owner, |told, _| told == name)
+            }
         }
     }
 
@@ -104,25 +136,13 @@ impl Names {
         map: &PublishedMap,
         gid: u32,
     ) -> Result<Option<Group>, Unavailable> {
-        if let Some(group) = map.group_by_id(gid)? {
-            return Ok(Some(group));
+        let found = map.group_by_id(gid)?;
+        if found.is_some() || !map.asks_for(gid) {
+            return Ok(found);
         }
-        if !map.asks_for(gid) {
-            return Ok(None);
-        }
-        match self.owner(IdQuestion::Group(gid)).await? {
-            Owner::Group { name, gid: told } if told == gid => {
-                let name = GroupName::parse(&name).map_err(|_| Unavailable)?;
-                Ok(Some(Group {
-                    name: name.as_str().as_bytes().to_vec(),
-                    password: b"x".to_vec(),
-                    gid,
-                    members: Vec::new(),
-                }))
-            }
-            Owner::Nobody => Ok(None),
-            Owner::User { .. } | Owner::Group { .. } => Err(Unavailable),
-        }
+        let question = Request::OwnerOfId(IdQuestion::Group(gid));
+        let owner = self.owner(question).await?;
+        group_without_rights(owner, |_, told| told == gid)
     }
 
     /// The keys of a user: the very lines that sshd would get, by the same question.
@@ -137,19 +157,18 @@ impl Names {
         };
         let socket = self.paths.socket("keys.sock");
         let request = Request::AuthorizedKeys(question);
-        match self.ask(socket, KEYS_DEADLINE, request).await? {
-            Reply::Keys(lines) => Ok(lines),
-            _ => Err(Unavailable),
-        }
+        let Reply::Keys(lines) = self.ask(socket, KEYS_DEADLINE, request).await? else {
+            return Err(Unavailable);
+        };
+        Ok(lines)
     }
 
-    async fn owner(&self, question: IdQuestion) -> Result<Owner, Unavailable> {
+    async fn owner(&self, question: Request) -> Result<Owner, Unavailable> {
         let socket = self.paths.socket("nss.sock");
-        let request = Request::OwnerOfId(question);
-        match self.ask(socket, OWNER_DEADLINE, request).await? {
-            Reply::Owner(owner) => Ok(owner),
-            _ => Err(Unavailable),
-        }
+        let Reply::Owner(owner) = self.ask(socket, OWNER_DEADLINE, question).await? else {
+            return Err(Unavailable);
+        };
+        Ok(owner)
     }
 
     async fn ask(
@@ -174,17 +193,52 @@ impl Names {
     }
 }
 
-/// As the NSS module describes an owner of files without rights here.
-fn stranger(name: &str, uid: u32, gid: u32) -> Result<User, Unavailable> {
-    let name = UserName::parse(name).map_err(|_| Unavailable)?;
+/// A name that the cacher may know and the map does not.
+fn name_to_ask(map: &PublishedMap, name: &[u8]) -> Option<String> {
+    let name = std::str::from_utf8(name).ok()?;
+    (map.asks_for_names() && is_name(name)).then(|| name.to_owned())
+}
+
+/// As the NSS module describes an owner of files without rights here. An answer to another question
+/// is none.
+fn user_without_rights(
+    owner: Owner,
+    fits: impl Fn(&str, u32) -> bool,
+) -> Result<Option<User>, Unavailable> {
+    let (name, uid, gid) = match owner {
+        Owner::User { name, uid, gid } if fits(&name, uid) => (name, uid, gid),
+        Owner::Nobody => return Ok(None),
+        Owner::User { .. } | Owner::Group { .. } => return Err(Unavailable),
+    };
+    let name = UserName::parse(&name).map_err(|_| Unavailable)?;
+    let uid = Uid::new(u64::from(uid)).map_err(|_| Unavailable)?;
     let gid = Gid::new(u64::from(gid)).map_err(|_| Unavailable)?;
-    Ok(User {
+    Ok(Some(User {
         home: HomeDirectory::of(&name).as_str().as_bytes().to_vec(),
         name: name.as_str().as_bytes().to_vec(),
-        password: b"x".to_vec(),
-        uid,
+        password: PASSWORD.to_vec(),
+        uid: uid.get(),
         gid: gid.get(),
         gecos: Vec::new(),
         shell: NO_LOGIN.to_vec(),
-    })
+    }))
+}
+
+fn group_without_rights(
+    owner: Owner,
+    fits: impl Fn(&str, u32) -> bool,
+) -> Result<Option<Group>, Unavailable> {
+    let (name, gid) = match owner {
+        Owner::Group { name, gid } if fits(&name, gid) => (name, gid),
+        Owner::Nobody => return Ok(None),
+        Owner::User { .. } | Owner::Group { .. } => return Err(Unavailable),
+    };
+    let name = GroupName::parse(&name).map_err(|_| Unavailable)?;
+    let gid = Gid::new(u64::from(gid)).map_err(|_| Unavailable)?;
+    Ok(Some(Group {
+        name: name.as_str().as_bytes().to_vec(),
+        password: PASSWORD.to_vec(),
+        gid: gid.get(),
+        members: Vec::new(),
+    }))
 }

@@ -9,9 +9,11 @@ pub async fn answer(names: &Names, question: &Question) -> Reply {
     let users = || Sources::of(names, "passwd");
     let groups = || Sources::of(names, "group");
     match question {
-        Question::UserByName(name) => Reply::User(users().answer(user_by_name(names, name))),
+        Question::UserByName(name) => Reply::User(users().answer(user_by_name(names, name).await)),
         Question::UserById(uid) => Reply::User(users().answer(user_by_id(names, *uid).await)),
-        Question::GroupByName(name) => Reply::Group(groups().answer(group_by_name(names, name))),
+        Question::GroupByName(name) => {
+            Reply::Group(groups().answer(group_by_name(names, name).await))
+        }
         Question::GroupById(gid) => Reply::Group(groups().answer(group_by_id(names, *gid).await)),
         Question::GroupsOf(name) => Reply::Groups(groups_of(names, name)),
         Question::Unserved(what) => Reply::Unserved(*what),
@@ -36,9 +38,9 @@ impl Sources {
     }
 }
 
-fn user_by_name(names: &Names, name: &[u8]) -> Result<Option<User>, Unavailable> {
+async fn user_by_name(names: &Names, name: &[u8]) -> Result<Option<User>, Unavailable> {
     match names.local()?.user_by_name(name) {
-        None => names.map()?.user_by_name(name),
+        None => names.user_by_name(&names.map()?, name).await,
         local => Ok(local),
     }
 }
@@ -50,9 +52,9 @@ async fn user_by_id(names: &Names, uid: u32) -> Result<Option<User>, Unavailable
     }
 }
 
-fn group_by_name(names: &Names, name: &[u8]) -> Result<Option<Group>, Unavailable> {
+async fn group_by_name(names: &Names, name: &[u8]) -> Result<Option<Group>, Unavailable> {
     match names.local()?.group_by_name(name) {
-        None => names.map()?.group_by_name(name),
+        None => names.group_by_name(&names.map()?, name).await,
         local => Ok(local),
     }
 }

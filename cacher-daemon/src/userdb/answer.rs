@@ -104,7 +104,7 @@ async fn users(
 ) -> Result<Answer, Fault> {
     let map = names.map()?;
     let by_name = match &wanted.name {
-        Some(name) => map.user_by_name(name.as_bytes())?,
+        Some(name) => names.user_by_name(&map, name.as_bytes()).await?,
         None => None,
     };
     let found = match (by_name, wanted.id) {
@@ -127,7 +127,7 @@ async fn users(
 async fn groups(names: &Names, wanted: Wanted, more: bool) -> Result<Answer, Fault> {
     let map = names.map()?;
     let by_name = match &wanted.name {
-        Some(name) => map.group_by_name(name.as_bytes())?,
+        Some(name) => names.group_by_name(&map, name.as_bytes()).await?,
         None => None,
     };
     let found = match (by_name, wanted.id) {

@@ -174,6 +174,15 @@ async fn what_is_not_found_says_why() {
         let reply = ask(&mut stream, method, parameters.clone()).await;
         assert_eq!(error(&reply), fault(name), "{method} {parameters}");
     }
+}
+
+#[tokio::test]
+async fn a_wrong_argument_is_told_by_its_name() {
+    if !root() {
+        return;
+    }
+    let lookups = Lookups::new(two()).await;
+    let mut stream = lookups.userdb().await;
     for (parameters, name) in [
         (json!({ "uid": -1 }), "uid"),
         (json!({ "uid": 4_294_967_296_u64 }), "uid"),
@@ -364,16 +373,29 @@ async fn without_a_readable_map_nobody_is_said_not_to_exist() {
 }
 
 #[tokio::test]
-async fn nss_22_an_owner_whom_only_the_cacher_could_know_is_not_said_not_to_exist() {
+async fn nss_22_owners_whom_only_the_cacher_knows_are_asked_for_as_the_policy_says() {
     if !root() {
         return;
     }
-    let lookups = Lookups::new(two()).await;
-    let mut stream = lookups.userdb().await;
-    let reply = ask(&mut stream, USER, json!({ "uid": 72_000 })).await;
-    assert_eq!(error(&reply), fault("ServiceNotAvailable"));
-    let reply = ask(&mut stream, USER, json!({ "uid": 1_000 })).await;
-    assert_eq!(error(&reply), fault("NoRecordFound"));
+    let unknown_id = json!({ "uid": 72_000 });
+    let unknown_name = json!({ "userName": "carol" });
+    for (policy, by_id, by_name) in [
+        ("off", "NoRecordFound", "NoRecordFound"),
+        ("ids", "ServiceNotAvailable", "NoRecordFound"),
+        ("all", "ServiceNotAvailable", "ServiceNotAvailable"),
+    ] {
+        let settings = format!("[nss]\nowners = \"{policy}\"");
+        let lookups = Lookups::with_settings(two(), &settings).await;
+        let mut stream = lookups.userdb().await;
+        let reply = ask(&mut stream, USER, unknown_id.clone()).await;
+        assert_eq!(error(&reply), fault(by_id), "{policy}");
+        let reply = ask(&mut stream, USER, unknown_name.clone()).await;
+        assert_eq!(error(&reply), fault(by_name), "{policy}");
+        let reply = ask(&mut stream, USER, json!({ "uid": 1_000 })).await;
+        assert_eq!(error(&reply), fault("NoRecordFound"), "{policy}");
+        let reply = ask(&mut stream, USER, json!({ "userName": "No Name" })).await;
+        assert_eq!(error(&reply), fault("NoRecordFound"), "{policy}");
+    }
 }
 
 #[tokio::test]
