@@ -207,6 +207,7 @@ pub const HOST_EVENT_KINDS: &[&str] = &[
     "auth.offline_limit",
     "bundle.applied",
     "bundle.refused",
+    "host.certificate_not_renewed",
     "host.clock_jump",
     "host.clock_skew",
     "host.facts_changed",

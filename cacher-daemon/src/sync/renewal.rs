@@ -16,6 +16,7 @@ use super::backoff::{randomness, varied};
 use super::client::{CallError, DirectoryClient};
 use crate::cacher::Cacher;
 use crate::disk::read_bounded;
+use crate::events::Event;
 use crate::paths::Paths;
 
 const FIRST_LOOK: Duration = Duration::from_secs(120);
@@ -46,14 +47,27 @@ impl RenewalError {
 pub async fn keep_fresh(cacher: Arc<Cacher>) {
     let lateness = randomness();
     let mut pause = FIRST_LOOK;
+    let mut told = false;
     loop {
         tokio::time::sleep(varied(pause, 0.5, randomness())).await;
         pause = LOOK_EVERY;
-        if let Err(error) = renew_if_due(&cacher, lateness).await {
-            tracing::warn!(%error, "the host's certificate was not renewed");
-            cacher.note_error(&format!("certificate: {error}"));
+        match renew_if_due(&cacher, lateness).await {
+            Ok(_) => told = false,
+            Err(error) => {
+                tracing::warn!(%error, "the host's certificate was not renewed");
+                cacher.note_error(&format!("certificate: {error}"));
+                if !std::mem::replace(&mut told, true) {
+                    cacher.record(not_renewed(&error)).await;
+                }
+            }
         }
     }
+}
+
+/// Told once, while there are months left to see to it: a host whose certificate has ended can tell
+/// the directory nothing any more.
+fn not_renewed(error: &RenewalError) -> Event {
+    Event::new("host.certificate_not_renewed", "error").detail("why", error.to_string())
 }
 
 /// Renews the certificate if it is time; `lateness` spreads the hosts over the first quarter of the

@@ -197,12 +197,12 @@ impl Directory {
     }
 
     pub(crate) async fn suspend(&self, user: &str) {
-        self.sql(
-            "UPDATE users SET state = 'suspended' WHERE id = $1",
-            &[user],
-        )
-        .await;
         let mut tx = self.app.store.write().await.unwrap();
+        sqlx::query("UPDATE users SET state = 'suspended' WHERE id = $1")
+            .bind(user)
+            .execute(&mut *tx)
+            .await
+            .unwrap();
         sqlx::query(
             "INSERT INTO fast_lane (sequence, verb, subject, message, created_at)
              SELECT COALESCE(MAX(sequence), 0) + 1, 'suspend_user', $1, NULL, $2 FROM fast_lane",
