@@ -48,7 +48,11 @@ pub const NAME_SERVICES: Layer = Layer {
         "sssd-common",
         "libnss-sss",
     ],
-    setup: SYSTEMD.setup,
+    setup: "userdel cloudid; userdel cloudid-keys\n\
+            systemctl mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer \
+            e2scrub_all.timer fstrim.timer console-getty.service\n\
+            systemctl disable sssd.service nscd.service sssd-autofs.socket sssd-nss.socket \
+            sssd-pac.socket sssd-pam.socket sssd-pam-priv.socket sssd-ssh.socket sssd-sudo.socket",
 };
 
 /// A compiler for programs of 32 bits.

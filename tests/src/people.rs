@@ -6,6 +6,7 @@ use crate::directory::Directory;
 use crate::host::Host;
 use identity_map::{MapContent, MapGroup, MapUser, MemberPolicy, Owners, write_map};
 use posix_names::{Gecos, Gid, GroupName, HomeDirectory, LoginShell, Uid, UserName};
+use std::collections::BTreeSet;
 use std::fs;
 
 /// The id of `person0`; the others follow.
@@ -26,15 +27,14 @@ pub fn crowd(people: u32, teams: u32) -> MapContent {
         let name = format!("person{number}");
         let user = UserName::parse(&name).or_fail("name a person");
         let uid = Uid::new(u64::from(FIRST_PERSON + number)).or_fail("number a person");
-        let mut in_teams = Vec::new();
-        for step in 0..TEAMS_OF_ONE.min(teams) {
-            let team = (number + step * 7) % teams;
-            if let Some(list) = members.get_mut(usize::try_from(team).or_fail("count teams"))
-                && !list.contains(&user)
-            {
-                list.push(user.clone());
-                in_teams.push(team_id(team));
-            }
+        let in_teams: BTreeSet<u32> = (0..TEAMS_OF_ONE.min(teams))
+            .map(|step| (number + step * 7) % teams)
+            .collect();
+        for team in &in_teams {
+            let list = usize::try_from(*team)
+                .ok()
+                .and_then(|team| members.get_mut(team));
+            list.or_fail("count teams").push(user.clone());
         }
         groups.push(MapGroup {
             name: GroupName::parse(&name).or_fail("name a private group"),
@@ -47,7 +47,7 @@ pub fn crowd(people: u32, teams: u32) -> MapContent {
             gecos: Gecos::cleaned(&format!("Person {number}")),
             home: HomeDirectory::of(&user),
             shell: LoginShell::parse("/bin/bash").or_fail("name a shell"),
-            groups: in_teams,
+            groups: in_teams.into_iter().map(team_id).collect(),
             name: user,
         });
     }

@@ -200,5 +200,8 @@ fn syn_24_systemd_keeps_one_cacher_whatever_else_is_started() {
         "after a restart storm"
     );
     println!("answers again after {:?}", watch.elapsed());
-    assert_eq!(web.ok("pgrep --count --exact cloudid-cacher"), "1");
+    assert_eq!(
+        web.ok("pgrep --count --full --exact /usr/libexec/cloudid/cloudid-cacher"),
+        "1"
+    );
 }

