@@ -9,7 +9,8 @@
 //! user       40    checksum, checksum of the group list, uid, gid, groups, lengths, flags
 //!            text  name NUL x NUL gecos NUL home NUL shell NUL, filled up to a multiple of 4
 //!            4     each group id
-//! group      64    checksum, checksum of the members, gid, members, bytes of names, name
+//! group      32    checksum, checksum of the members, gid, members, bytes of names, length of name
+//!            text  name
 //!            1     length of each member's name
 //!            text  the names, each with its NUL
 //! ```
@@ -51,7 +52,8 @@ pub(crate) const FIELD_BYTES_MAX: usize = 256;
 pub(crate) const NAME_BYTES_MAX: usize = posix_names::NAME_BYTES_MAX;
 /// name, x, gecos, home and shell with their NULs.
 pub(crate) const USER_TEXT_BYTES_MAX: usize = NAME_BYTES_MAX + 1 + 2 + 3 * (FIELD_BYTES_MAX + 1);
-pub(crate) const GROUP_HEAD_BYTES: usize = 64;
+/// Behind the last group so much is left that the head with the longest name can be read at once.
+pub(crate) const GROUP_HEAD_BYTES_MAX: usize = GROUP_NAME_AT + NAME_BYTES_MAX;
 pub(crate) const GROUP_NAME_AT: usize = 32;
 
 const FLAG_ENUMERATE: u32 = 1;

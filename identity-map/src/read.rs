@@ -7,7 +7,7 @@ use crate::content::Owners;
 use crate::hash::{Probe, bucket_seed, checksum, first_choice_buckets};
 use crate::layout::{
     BUCKET_BYTES, HEADER_BYTES, Header, MAP_BYTES_MAX, RECORD_ALIGN, SPILL_BUCKETS, SectionKind,
-    u32_at, u64_at,
+    u64_at,
 };
 
 /// Where the bytes of a map come from: a file, or memory that somebody else may change.
@@ -146,12 +146,13 @@ impl<B: Bytes> Map<B> {
         for number in probe.bucket..=probe.bucket + SPILL_BUCKETS {
             let bucket = self.bucket(index, number)?;
             let (_, slots) = bucket.split_at(8);
-            for slot in slots.chunks_exact(8) {
-                let (tag, place) = (u32_at(slot, 0), u32_at(slot, 4));
+            let (slots, _) = slots.as_chunks::<8>();
+            for [a, b, c, d, place @ ..] in slots {
+                let place = u32::from_le_bytes(*place);
                 if place == 0 {
                     return Ok(None);
                 }
-                if tag == probe.tag
+                if u32::from_le_bytes([*a, *b, *c, *d]) == probe.tag
                     && let Some(found) = accept(place)?
                 {
                     return Ok(Some(found));

@@ -2,8 +2,8 @@
 
 use crate::hash::{Part, checksum, part_seed};
 use crate::layout::{
-    GROUP_HEAD_BYTES, GROUP_NAME_AT, MEMBERS_PER_GROUP_MAX, NAME_BYTES_MAX, SectionKind, u32_at,
-    u64_at,
+    GROUP_HEAD_BYTES_MAX, GROUP_NAME_AT, MEMBERS_PER_GROUP_MAX, NAME_BYTES_MAX, SectionKind,
+    u32_at, u64_at,
 };
 use crate::order::Cursor;
 use crate::read::{Bytes, Map, ReadError, is_ours, offset_of};
@@ -11,7 +11,7 @@ use crate::read::{Bytes, Map, ReadError, is_ours, offset_of};
 /// A group without its members, copied out of the map and checked.
 #[derive(Debug, Clone)]
 pub struct GroupHead {
-    copy: [u8; GROUP_HEAD_BYTES],
+    copy: [u8; GROUP_HEAD_BYTES_MAX],
     body_at: u64,
 }
 
@@ -82,12 +82,10 @@ impl<B: Bytes> Map<B> {
 
     fn group_at(&self, place: u32) -> Result<GroupHead, ReadError> {
         let at = offset_of(place)?;
-        let mut copy = [0; GROUP_HEAD_BYTES];
+        let mut copy = [0; GROUP_HEAD_BYTES_MAX];
         self.read_within(SectionKind::Groups, at, &mut copy)?;
-        let group = GroupHead {
-            copy,
-            body_at: at + GROUP_HEAD_BYTES as u64,
-        };
+        let mut group = GroupHead { copy, body_at: at };
+        group.body_at += group.head_bytes() as u64;
         if group.is_whole() {
             Ok(group)
         } else {
@@ -131,8 +129,12 @@ impl GroupHead {
         u64_at(&self.copy, 8)
     }
 
+    fn head_bytes(&self) -> usize {
+        GROUP_NAME_AT.saturating_add(self.name_bytes())
+    }
+
     fn is_whole(&self) -> bool {
-        let checked = self.copy.get(8..).unwrap_or_default();
+        let checked = self.copy.get(8..self.head_bytes()).unwrap_or_default();
         checksum(checked, part_seed(Part::Group, self.gid())) == u64_at(&self.copy, 0)
             && is_ours(self.gid())
             && (1..=NAME_BYTES_MAX).contains(&self.name_bytes())

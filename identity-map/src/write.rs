@@ -8,8 +8,8 @@ use crate::content::{MapContent, MapGroup, MapUser, MemberPolicy, WriteError};
 use crate::hash::{Part, checksum, part_seed};
 use crate::index::{build, first_fitting_seed, in_order};
 use crate::layout::{
-    FIELD_BYTES_MAX, GROUP_HEAD_BYTES, GROUP_NAME_AT, GROUPS_PER_USER_MAX, HEADER_BYTES, Header,
-    MAP_BYTES_MAX, MEMBERS_PER_GROUP_MAX, RECORD_ALIGN, RECORDS_MAX, SECTIONS, Section,
+    FIELD_BYTES_MAX, GROUP_HEAD_BYTES_MAX, GROUP_NAME_AT, GROUPS_PER_USER_MAX, HEADER_BYTES,
+    Header, MAP_BYTES_MAX, MEMBERS_PER_GROUP_MAX, RECORD_ALIGN, RECORDS_MAX, SECTIONS, Section,
     SectionKind, USER_HEAD_BYTES, put, rounded,
 };
 use crate::read_user::user_checksum;
@@ -205,6 +205,8 @@ fn group_records<'a>(
         records.begin(group.name.as_str(), group.gid.get())?;
         append_group(&mut records.bytes, group, policy)?;
     }
+    let room = records.bytes.len() + GROUP_HEAD_BYTES_MAX;
+    records.bytes.resize(room, 0);
     Ok(records)
 }
 
@@ -235,7 +237,7 @@ fn append_group(
         body.push(0);
     }
 
-    let mut head = [0; GROUP_HEAD_BYTES];
+    let mut head = [0; GROUP_NAME_AT];
     let body_sum = checksum(&body, part_seed(Part::Members, gid));
     put(&mut head, 8, &body_sum.to_le_bytes());
     put(&mut head, 16, &gid.to_le_bytes());
@@ -245,7 +247,7 @@ fn append_group(
     let name = group.name.as_str();
     let name_bytes = u32::try_from(name.len()).unwrap_or(u32::MAX);
     put(&mut head, 28, &name_bytes.to_le_bytes());
-    put(&mut head, GROUP_NAME_AT, name.as_bytes());
+    let mut head = [&head, name.as_bytes()].concat();
     let (_, checked) = head.split_at(8);
     let sum = checksum(checked, part_seed(Part::Group, gid));
     put(&mut head, 0, &sum.to_le_bytes());

@@ -276,13 +276,22 @@ fn point_to_members(buffer: &mut [u8], places: &GroupPlaces) -> Result<(), Failu
     let lengths = base.wrapping_add(names - places.members);
     let table: *mut *mut u8 = base.wrapping_add(places.table).cast();
     let mut name = base.wrapping_add(names);
-    for member in 0..places.members {
+    let mut point = |member: usize| {
         // SAFETY: the lengths are the last bytes of the table, which lies inside the buffer.
         let length = unsafe { lengths.wrapping_add(member).read() };
         // SAFETY: aligned by `pack`, and one of the table's entries.
         unsafe { table.wrapping_add(member).write(name) };
         name = name.wrapping_add(usize::from(length) + 1);
+    };
+    let in_fours = places.members / 4;
+    for four in 0..in_fours {
+        let first = four * 4;
+        point(first);
+        point(first + 1);
+        point(first + 2);
+        point(first + 3);
     }
+    (in_fours * 4..places.members).for_each(point);
     let end = table.wrapping_add(places.members);
     // SAFETY: the last of the table's entries.
     unsafe { end.write(std::ptr::null_mut()) };
