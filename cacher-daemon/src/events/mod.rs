@@ -6,6 +6,7 @@ pub mod spool;
 
 use std::collections::BTreeMap;
 
+use directory_api::agent::HOST_EVENT_KINDS;
 use posix_names::clean_line;
 use serde_json::Value;
 
@@ -29,6 +30,11 @@ impl Event {
     /// Begins an event.
     #[must_use]
     pub fn new(kind: &'static str, outcome: &'static str) -> Self {
+        // The directory keeps other kinds under another name.
+        debug_assert!(
+            HOST_EVENT_KINDS.contains(&kind),
+            "{kind} is not in the list"
+        );
         Self {
             kind,
             outcome,
