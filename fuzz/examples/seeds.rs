@@ -40,7 +40,22 @@ fn main() -> io::Result<()> {
 
 /// Target, name, content. A chunk begins with the number of its kind, a rule with a moment and the
 /// last byte of an address.
-const TEXTS: [(&str, &str, &str); 14] = [
+const TEXTS: [(&str, &str, &str); 17] = [
+    (
+        "userdb_call",
+        "user",
+        "{\"method\":\"io.systemd.UserDatabase.GetUserRecord\",\"parameters\":{\"userName\":\"alice\",\"service\":\"io.cloudid.UserDatabase\"},\"more\":true}",
+    ),
+    (
+        "nscd_request",
+        "user",
+        "\u{2}\0\0\0\0\0\0\0\u{6}\0\0\0alice\0",
+    ),
+    (
+        "nscd_request",
+        "gid",
+        "\u{2}\0\0\0\u{3}\0\0\0\u{6}\0\0\x0070500\0",
+    ),
     (
         "selector",
         "full",
