@@ -10,3 +10,4 @@ mod answers;
 mod directory;
 mod help;
 mod person;
+mod removals;
