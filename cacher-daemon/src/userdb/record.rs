@@ -95,9 +95,9 @@ pub(super) fn user(user: &User, groups: &[String], keys: Option<&[String]>) -> V
             fields.insert(name.to_owned(), value);
         }
     };
-    if !user.gecos.is_empty() {
-        put("realName", text(&user.gecos).into());
-    }
+    // An empty one as well: nss-systemd would put the user's name in its place, and the answer would
+    // depend on the order of sources in nsswitch.conf.
+    put("realName", text(&user.gecos).into());
     if !groups.is_empty() {
         put("memberOf", groups.into());
     }
