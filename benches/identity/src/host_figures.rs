@@ -46,6 +46,7 @@ pub(crate) fn measure(
     let keys = [
         format!("--keys=/bench/{users}/names"),
         format!("--count={}", effort.programs),
+        format!("--milliseconds={}", effort.milliseconds * 10),
     ];
     let program = |program: &[&str]| {
         let mut words = vec!["programs", "--processor=1"];

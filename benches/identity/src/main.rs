@@ -68,14 +68,18 @@ impl Arguments {
                 rounds: 3,
                 milliseconds: 30,
                 programs: 10,
-                remembered: 1_000,
+                users_remembered: 500,
+                groups_remembered: 50,
+                lesson_seconds: 10,
             }
         } else {
             Effort {
                 rounds: 7,
                 milliseconds: 100,
                 programs: 20,
-                remembered: 10_000,
+                users_remembered: 10_000,
+                groups_remembered: 500,
+                lesson_seconds: 60,
             }
         }
     }

@@ -37,11 +37,13 @@ pub(crate) struct Effort {
     /// Programs started in a turn.
     pub(crate) programs: usize,
     /// Users that SSSD is to remember.
-    pub(crate) remembered: usize,
+    pub(crate) users_remembered: usize,
+    /// Groups, and users with their groups; each costs it many milliseconds.
+    pub(crate) groups_remembered: usize,
+    /// Longest time of one lesson.
+    pub(crate) lesson_seconds: u64,
 }
 
-/// SSSD is asked for so many groups; each costs it milliseconds to learn.
-const GROUPS_REMEMBERED: usize = 500;
 /// Each is answered from what it remembers of the one before.
 const NAMES_OF_NOBODY: usize = 64;
 
@@ -174,6 +176,7 @@ impl Row {
     ) -> Vec<String> {
         let mut words = vec!["each-once".to_owned()];
         words.extend(self.asked(competitor, users, effort));
+        words.push(format!("--milliseconds={}", effort.lesson_seconds * 1000));
         words
     }
 
@@ -218,9 +221,9 @@ impl Row {
             | Self::FiftyGroups
                 if of_sssd =>
             {
-                GROUPS_REMEMBERED
+                effort.groups_remembered
             }
-            _ if of_sssd => effort.remembered,
+            _ if of_sssd => effort.users_remembered,
             _ => usize::MAX,
         }
     }
@@ -247,6 +250,7 @@ fn programs(
         "--processor=1".to_owned(),
         format!("--keys={keys}"),
         format!("--count={}", effort.programs),
+        format!("--milliseconds={}", effort.milliseconds * 10),
         "--".to_owned(),
     ];
     words.extend(command.split(' ').map(str::to_owned));

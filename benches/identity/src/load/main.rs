@@ -93,7 +93,7 @@ fn main() -> Result<(), Failure> {
 fn measured(measure: &Measure, time: Duration) -> Result<Outcome, Failure> {
     match measure {
         Measure::Latency(asked) => Ok(calls::latency(&asked.read()?, time)),
-        Measure::EachOnce(asked) => Ok(calls::each_once(&asked.read()?)),
+        Measure::EachOnce(asked) => Ok(calls::each_once(&asked.read()?, time)),
         Measure::SecondLookup(asked) => Ok(calls::second_lookup(&asked.read()?)),
         Measure::Throughput { asked, threads } => calls::throughput(&asked.read()?, *threads, time),
         Measure::AtOnce {
@@ -111,7 +111,7 @@ fn measured(measure: &Measure, time: Duration) -> Result<Outcome, Failure> {
             keys,
             count,
             command,
-        } => processes::whole(command, keys, *count),
+        } => processes::whole(command, keys, *count, time),
         Measure::Echo => socket::echo(time),
         Measure::Owner { id } => socket::owner(*id, time),
     }

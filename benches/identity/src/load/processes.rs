@@ -11,14 +11,20 @@ use identity_bench::{Outcome, median};
 /// Word of a command line in whose place the next name comes.
 const NAME: &str = "@";
 
-/// Starts the program so many times, each time with another name.
-pub(crate) fn whole(command: &[String], keys: &Path, count: usize) -> Result<Outcome, Failure> {
+/// Starts the program so many times, each time with another name; fewer where the time is over.
+pub(crate) fn whole(
+    command: &[String],
+    keys: &Path,
+    count: usize,
+    time: Duration,
+) -> Result<Outcome, Failure> {
     let text = std::fs::read_to_string(keys)?;
     let names: Vec<&str> = text.lines().collect();
     let (program, words) = command.split_first().ok_or("no program")?;
     let mut outcome = Outcome::default();
     let mut samples = Vec::with_capacity(count);
     let warm_up = 2;
+    let until = now() + time;
     for number in 0..count + warm_up {
         let place = number.wrapping_mul(2_654_435_761) % names.len().max(1);
         let name = names.get(place).copied().unwrap_or_default();
@@ -36,6 +42,9 @@ pub(crate) fn whole(command: &[String], keys: &Path, count: usize) -> Result<Out
         if number >= warm_up {
             outcome.count(right);
             samples.push(took.as_secs_f64() * 1e9);
+        }
+        if now() > until && outcome.calls > 0 {
+            break;
         }
     }
     outcome.nanoseconds = median(&mut samples);
