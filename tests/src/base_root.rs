@@ -43,7 +43,7 @@ pub(crate) fn cache() -> PathBuf {
 /// Makes the root unless it is there, saying so, and answers where it is. Only one process at a
 /// time makes it; the others wait for it.
 #[must_use]
-pub fn prepare_base_root() -> PathBuf {
+pub(crate) fn prepare_base_root() -> PathBuf {
     let folder = cache();
     let suite = release_of_the_machine();
     let recipe = recipe_of(&[&PACKAGES.join(","), SETUP]);
@@ -109,7 +109,7 @@ pub(crate) fn recipe_of(parts: &[&str]) -> String {
         })
 }
 
-pub(crate) fn release_of_the_machine() -> String {
+fn release_of_the_machine() -> String {
     let release = fs::read_to_string("/etc/os-release").or_fail("read /etc/os-release");
     let codename = release
         .lines()
@@ -120,7 +120,7 @@ pub(crate) fn release_of_the_machine() -> String {
 }
 
 /// The mirror this machine itself installs from.
-pub(crate) fn mirror(suite: &str) -> String {
+fn mirror(suite: &str) -> String {
     let targets = run(
         "apt-get",
         &[

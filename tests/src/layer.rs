@@ -44,6 +44,7 @@ pub const NAME_SERVICES: Layer = Layer {
         "dbus",
         "libpam-systemd",
         "libnss-systemd",
+        "systemd-userdbd",
         "nscd",
         "sssd-common",
         "libnss-sss",
@@ -70,6 +71,13 @@ pub const OLD_RELEASE: Layer = Layer {
             debootstrap --variant=minbase bullseye /srv/bullseye \"$mirror\"\n\
             rm -f /srv/bullseye/var/cache/apt/archives/*.deb",
 };
+
+/// Makes the base root and every layer of this file, unless they are there.
+pub fn prepare_roots() {
+    for layer in [SYSTEMD, NAME_SERVICES, WORKSHOP, OLD_RELEASE] {
+        let _root = Root::with(&layer);
+    }
+}
 
 /// The folders a host's root is laid over, topmost first.
 #[derive(Debug, Clone)]

@@ -39,7 +39,6 @@ mod site;
 mod terminal;
 mod wait;
 
-pub use base_root::prepare_base_root;
 pub use cgroup::booting_is_impossible;
 pub use client::{Client, Login, Ssh};
 pub use command::{Outcome, fail};
@@ -47,7 +46,7 @@ pub use directory::{ADMINISTRATOR, DIRECTORY_PORT, Directory, Door};
 pub use faults::Disk;
 pub use host::Host;
 pub use lab::{LOCAL_PASSWORD, LOCAL_USER, Lab, ROOT_PASSWORD};
-pub use layer::{Layer, NAME_SERVICES, OLD_RELEASE, SYSTEMD, WORKSHOP};
+pub use layer::{Layer, NAME_SERVICES, OLD_RELEASE, SYSTEMD, WORKSHOP, prepare_roots};
 pub use network::Address;
 pub use people::{FIRST_PERSON, FIRST_TEAM, crowd};
 pub use services::Service;

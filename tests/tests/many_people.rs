@@ -3,7 +3,9 @@
 //! benchmarks, limits here only tell a wrong order of things from a right one.
 
 use std::time::Duration;
-use system_tests::{FIRST_PERSON, FIRST_TEAM, Host, Lab, Service, Site, Stopwatch, crowd};
+use system_tests::{
+    FIRST_PERSON, FIRST_TEAM, Host, Lab, Service, Site, Stopwatch, crowd, eventually,
+};
 
 /// Runs a command where users and groups come from the files alone, and these hold everybody.
 const FILES_ALONE: &str = "unshare --mount --propagation=private /bin/sh -euc '\
@@ -128,7 +130,9 @@ fn load_01_a_host_with_ten_thousand_people_and_five_thousand_groups() {
     site.directory.add_crowd(10_000, 5_000, "web");
     let watch = Stopwatch::start();
     site.directory.add_group_with_access("more", "env=dev");
-    site.web.until("id person9999");
+    let known = || site.web.run("id person9999").succeeded();
+    let logs = || format!("{}\n{}", site.web.logs(), site.directory.log());
+    assert!(eventually(Duration::from_secs(100), known), "{}", logs());
     println!("everybody is known after {:?}", watch.elapsed());
     let groups = site.web.ok("id -G person9999 | wc -w");
     assert_eq!(groups, "7", "the private one, web and five teams");

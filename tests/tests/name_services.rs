@@ -29,6 +29,7 @@ fn nss_15_on_a_booted_host_the_order_of_sources_changes_no_answer_and_nscd_forge
          for name in alice local root; do id -G $name | tr ' ' '\\n' | sort -n | tr '\\n' ' '; done"
     );
     let ask = || web.ok(&questions);
+    web.until("userdbctl user alice");
     let usual = ask();
     assert!(usual.contains("alice:x:"), "{usual}");
     let orders = [

@@ -24,6 +24,7 @@ pub(crate) const FOR_HOSTS: &[Need] = &[
     ("/usr/bin/ssh", "openssh-client"),
     ("/usr/bin/unshare", "util-linux"),
     ("/usr/sbin/mkfs.ext4", "e2fsprogs"),
+    ("/usr/bin/sqlite3", "sqlite3"),
     ("/usr/bin/musl-gcc", "musl-tools"),
 ];
 
