@@ -110,6 +110,13 @@ pub fn named_user(request: &Request) -> Option<&str> {
     }
 }
 
+/// Who is told keys, by the cacher and by the lookup service: root, and sshd's key command.
+#[must_use]
+pub fn may_be_told_keys(peer: Standing, keys_command: Option<u32>) -> bool {
+    let known = peer.alive && peer.of_this_host;
+    known && (peer.uid == 0 || keys_command == Some(peer.uid))
+}
+
 /// Refuses what the table does not allow; the log gets the reason, the peer only "refused".
 ///
 /// # Errors
@@ -133,7 +140,7 @@ pub fn check(
         && match audience {
             Audience::Anyone => true,
             Audience::Root => root,
-            Audience::KeysCommand => root || users.keys_command == Some(peer.uid),
+            Audience::KeysCommand => may_be_told_keys(peer, users.keys_command),
             Audience::Themselves => root || users.named == Some(peer.uid),
         };
     let now = match moment {

@@ -13,12 +13,11 @@ use crate::listen::{self, Places};
 use crate::lookups::Names;
 use crate::peer::Peer;
 
-/// Connections of one socket at once; of one user, [`listen::PER_UID_MAX`].
-pub const CONNECTIONS_MAX: usize = listen::ALL_MAX;
 /// Pause when there are no descriptors left.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// A socket that listens.
+/// A socket that listens, with places of its own: [`listen::ALL_MAX`] in all, and
+/// [`listen::PER_UID_MAX`] for one user.
 #[derive(Debug)]
 pub struct Door {
     listener: UnixListener,

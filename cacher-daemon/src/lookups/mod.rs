@@ -24,7 +24,7 @@ use crate::disk::make_folder;
 use crate::paths::Paths;
 use crate::{nscd, userdb};
 
-pub use door::{CONNECTIONS_MAX, Door};
+pub use door::Door;
 pub use files::{LocalFiles, OtherSources};
 pub use map::{Group, PublishedMap, Unavailable, User};
 pub use names::Names;

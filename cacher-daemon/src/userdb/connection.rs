@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use super::answer::{Answer, Rows, answer};
 use super::call::{Call, MESSAGE_BYTES_MAX, Malformed};
 use super::fault::Fault;
+use crate::access::may_be_told_keys;
 use crate::lookups::Names;
 use crate::peer::Peer;
 
@@ -60,12 +61,10 @@ pub(super) async fn serve(names: &Names, stream: UnixStream, peer: &Peer) -> Res
     Ok(())
 }
 
-/// Root, and the user this process shares with sshd's key command: those to whom the cacher would
-/// tell keys as well.
+/// This process has the user of sshd's key command.
 fn is_privileged(peer: &Peer) -> bool {
-    let standing = peer.standing();
     let own = rustix::process::geteuid().as_raw();
-    standing.alive && standing.of_this_host && (standing.uid == 0 || standing.uid == own)
+    may_be_told_keys(peer.standing(), Some(own))
 }
 
 struct Wire {
