@@ -18,6 +18,7 @@ pub mod id;
 pub mod keys;
 pub mod limiter;
 pub mod password;
+pub mod presence;
 pub mod publish;
 pub mod reach;
 pub mod ssh_key;

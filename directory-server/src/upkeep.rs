@@ -1,10 +1,11 @@
-//! What time alone brings about: ephemeral hosts that are gone retire.
+//! What time alone brings about: ephemeral hosts that are gone retire, silent ones are told of.
 
 use std::time::Duration;
 
 use crate::act::Act;
 use crate::audit::{Draft, Severity};
 use crate::http::{Origin, Refused};
+use crate::presence::note_comings_and_goings;
 use crate::state::AppState;
 
 const EVERY: Duration = Duration::from_secs(60);
@@ -12,8 +13,12 @@ const EVERY: Duration = Duration::from_secs(60);
 /// Looks after it for ever.
 pub fn start(state: AppState) {
     tokio::spawn(async move {
+        let listening_since = state.clock.now();
         loop {
             tokio::time::sleep(EVERY).await;
+            if let Err(refused) = note_comings_and_goings(&state, listening_since).await {
+                tracing::error!(why = refused.detail(), "silent hosts were not noted");
+            }
             if let Err(refused) = retire_gone_hosts(&state).await {
                 tracing::error!(
                     why = refused.detail(),

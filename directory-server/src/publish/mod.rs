@@ -16,10 +16,13 @@ use std::time::Duration;
 use posix_names::Gid;
 use signed_bundle::VirtualGroup;
 
+use crate::audit::{self, Draft};
 use crate::clock::NoRandomness;
 use crate::dirty::{Dirty, Touched};
+use crate::http::Origin;
 use crate::keys::SigningKeys;
 use crate::state::AppState;
+use crate::store::Writing;
 
 use alarm::Alarm;
 pub use wakes::Wakes;
@@ -52,6 +55,9 @@ pub enum PublishError {
     /// Nothing can be drawn.
     #[error(transparent)]
     Random(#[from] NoRandomness),
+    /// What is not written down is not published.
+    #[error("the audit log cannot be written: {0}")]
+    Audit(String),
     /// All ids are given out.
     #[error("no ids are left for groups")]
     NoIds,
@@ -189,7 +195,11 @@ impl Publisher {
             let people = slice.people.iter().map(|person| person.id.clone());
             let people: BTreeSet<String> = people.collect();
             match maker.make(&mut tx, host, &slice, world).await {
-                Ok(version) => versions.extend(version.map(|new| (host.policy.id.clone(), new))),
+                Ok(Some(version)) => {
+                    self.write_down(&mut tx, host, version).await?;
+                    versions.insert(host.policy.id.clone(), version);
+                }
+                Ok(None) => {}
                 // The others get theirs; this one is tried again.
                 Err(error) => failed = Err(error),
             }
@@ -200,6 +210,25 @@ impl Publisher {
             self.wakes.published(host, *version);
         }
         failed.map(|()| versions)
+    }
+
+    async fn write_down(
+        &self,
+        tx: &mut Writing,
+        host: &WorldHost,
+        version: u64,
+    ) -> Result<(), PublishError> {
+        let (id, name) = (&host.policy.id, &host.policy.name);
+        let draft = Draft::new("bundle.published")
+            .target("host", id, name)
+            .host(id, name)
+            .detail("version", version);
+        let origin = Origin::of_system(self.app.clock.now());
+        let organisation = &self.app.organisation.id;
+        audit::append(tx, organisation, draft, &origin, &self.app.random)
+            .await
+            .map(drop)
+            .map_err(|refused| PublishError::Audit(refused.detail().to_owned()))
     }
 
     fn concerns(&self, touched: &Touched, host: &WorldHost, world: &World) -> bool {

@@ -1,7 +1,10 @@
-//! What the publisher looks after by itself: old revocations, alarms, confirmed removals.
+//! What the directory looks after by itself: old revocations, alarms, confirmed removals, and which
+//! hosts are there.
 
 use axum::http::StatusCode;
 use directory_api::agent::Acknowledgement;
+use directory_server::presence::note_comings_and_goings;
+use jiff::Timestamp;
 
 use crate::agent_world::*;
 
@@ -83,4 +86,73 @@ async fn a_confirmed_removal_is_in_the_bundle_until_the_host_has_it_in_force() {
     directory.publish_all().await;
     let (manifest, _, _) = directory.bundle(&host).await;
     assert_eq!(manifest.confirmed_removals, 0);
+}
+
+#[tokio::test]
+async fn every_version_of_a_bundle_is_an_event_and_nothing_else_is() {
+    let mut directory = Directory::new().await;
+    directory.user(1, None).await;
+    directory.allow("acc_1", "usr_1", "env=prod").await;
+    let host = directory.host("web-1", r#"["env=prod"]"#).await;
+    let version = directory.publish_all().await[&host.id];
+    assert!(directory.publish_all().await.is_empty(), "nothing is new");
+    let told = "SELECT COUNT(*) FROM events WHERE kind = 'bundle.published'";
+    assert_eq!(directory.count(told).await, 1);
+    let told = "SELECT json_extract(body, '$.details.version') FROM events
+                WHERE kind = 'bundle.published'";
+    assert_eq!(directory.count(told).await.unsigned_abs(), version);
+}
+
+#[tokio::test]
+async fn a_host_that_falls_silent_and_comes_back_is_told_of_once_each_time() {
+    let directory = Directory::new().await;
+    let host = directory.host("web-1", r#"["env=prod"]"#).await;
+    let start = Timestamp::from_millisecond(directory.now_ms()).unwrap();
+    let seen = "UPDATE hosts SET last_seen = $1";
+    let passes = async |minutes: i64, heard: bool| {
+        directory.pass_ms(minutes * 60_000);
+        if heard {
+            let mut tx = directory.app.store.write().await.unwrap();
+            let now = directory.now_ms();
+            sqlx::query(seen).bind(now).execute(&mut *tx).await.unwrap();
+            tx.commit().await.unwrap();
+        }
+        note_comings_and_goings(&directory.app, start)
+            .await
+            .unwrap()
+    };
+    assert_eq!(passes(0, true).await, 0);
+    assert_eq!(passes(4, false).await, 0, "a reboot is no news");
+    assert_eq!(passes(2, false).await, 1);
+    assert_eq!(passes(60, false).await, 0, "once");
+    assert_eq!(passes(1, true).await, 1);
+    assert_eq!(passes(1, true).await, 0, "once");
+    let told: Vec<(String, String, Option<i64>)> = sqlx::query_as(
+        "SELECT kind, host_id, json_extract(body, '$.details.offline_seconds') FROM events
+         WHERE kind LIKE 'host.o%' ORDER BY seq",
+    )
+    .fetch_all(directory.app.store.read())
+    .await
+    .unwrap();
+    let expected = [
+        ("host.offline".to_owned(), host.id.clone(), None),
+        ("host.online".to_owned(), host.id, Some(67 * 60)),
+    ];
+    assert_eq!(told, expected);
+}
+
+#[tokio::test]
+async fn silence_while_the_directory_was_away_itself_is_no_news() {
+    let directory = Directory::new().await;
+    directory.host("web-1", r#"["env=prod"]"#).await;
+    directory
+        .sql("UPDATE hosts SET last_seen = created_at", &[])
+        .await;
+    directory.pass_ms(MONTH_MS);
+    let start = Timestamp::from_millisecond(directory.now_ms()).unwrap();
+    let noted = note_comings_and_goings(&directory.app, start).await;
+    assert_eq!(noted.unwrap(), 0);
+    directory.pass_ms(6 * 60_000);
+    let noted = note_comings_and_goings(&directory.app, start).await;
+    assert_eq!(noted.unwrap(), 1);
 }
