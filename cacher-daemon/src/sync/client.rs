@@ -20,6 +20,9 @@ use crate::paths::Paths;
 const PEM_BYTES_MAX: u64 = 256 * 1024;
 const JSON_BYTES_MAX: usize = 1024 * 1024;
 const PROBLEM_BYTES_MAX: usize = 64 * 1024;
+/// Of the rules that a new password does not meet.
+const RULES_SHOWN: usize = 8;
+const RULE_BYTES_SHOWN: usize = 96;
 /// In the path of a login: one attempt.
 pub const LOGIN_BUDGET: Duration = Duration::from_secs(2);
 /// The stream carries something at least every 15 s.
@@ -330,9 +333,26 @@ async fn accepted(response: Response) -> Result<Response, CallError> {
     Err(CallError::Status {
         status,
         code: problem_text(&problem, &["code"]).unwrap_or_default(),
-        detail: problem_text(&problem, &["detail", "title"])
-            .unwrap_or_else(|| "no reason given".to_owned()),
+        detail: reason_in(&problem),
     })
+}
+
+/// What the problem says, and which rules a new password does not meet, for the person who chose it.
+fn reason_in(problem: &serde_json::Value) -> String {
+    let detail =
+        problem_text(problem, &["detail", "title"]).unwrap_or_else(|| "no reason given".to_owned());
+    let rules = problem.get("unmet").and_then(serde_json::Value::as_array);
+    let rules: Vec<String> = rules
+        .into_iter()
+        .flatten()
+        .filter_map(serde_json::Value::as_str)
+        .take(RULES_SHOWN)
+        .map(|rule| posix_names::clean_line(rule, RULE_BYTES_SHOWN))
+        .collect();
+    if rules.is_empty() {
+        return detail;
+    }
+    format!("{}: {}.", detail.trim_end_matches('.'), rules.join("; "))
 }
 
 /// For calls whose only good answer is 204: a captive portal says 200 to everything.

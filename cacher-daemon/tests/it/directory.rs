@@ -238,7 +238,11 @@ fn answer(path: &str, body: &[u8], state: &Arc<Mutex<State>>) -> (u16, Vec<u8>) 
         "verify" | "passwords" => {
             let asked = json();
             let typed = asked["password"].as_str().or(asked["old"].as_str());
-            if typed == Some(crate::world::PASSWORD) {
+            if asked["new"] == "short" {
+                let rules = r#"{"code":"password_rejected","detail":"It does not meet the rules.",
+                    "unmet":["at least 12 characters","not built\u001bon your own name"]}"#;
+                (422, rules.into())
+            } else if typed == Some(crate::world::PASSWORD) {
                 (204, Vec::new())
             } else {
                 (

@@ -398,6 +398,13 @@ async fn a_password_is_changed_by_the_directory_and_a_refusal_says_why() {
         heard.last().unwrap().contains("the password is wrong"),
         "{heard:?}"
     );
+    let short = b"short".as_slice();
+    let (heard, outcome) = talk(&cacher, &begin, &[PASSWORD.as_bytes(), short, short]).await;
+    assert_eq!(outcome, Some(Outcome::PasswordUnchanged));
+    assert_eq!(
+        heard.last().unwrap(),
+        "Not changed: It does not meet the rules: at least 12 characters; not built on your own name."
+    );
     let (_, outcome) = talk(&cacher, &begin, &[PASSWORD.as_bytes(), new, b"other"]).await;
     assert_eq!(outcome, Some(Outcome::PasswordUnchanged));
     let events = std::fs::read_to_string(host.paths.events().join("000000000001")).unwrap();
