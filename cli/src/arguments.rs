@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::verbs::help::AFTER_HELP;
 use crate::{host, verbs};
 
 /// Lets Linux hosts know an organisation's people, with the network gone.
@@ -14,7 +15,8 @@ use crate::{host, verbs};
     propagate_version = true,
     subcommand_required = true,
     arg_required_else_help = true,
-    after_help = EXIT_CODES,
+    disable_help_subcommand = true,
+    after_help = AFTER_HELP,
     term_width = 100
 )]
 pub(crate) struct CommandLine {
@@ -23,11 +25,6 @@ pub(crate) struct CommandLine {
     #[command(subcommand)]
     pub(crate) verb: Verb,
 }
-
-const EXIT_CODES: &str = "Exit codes: 0 ok, 1 failed, 2 usage, 3 not signed in, 4 refused by \
-policy, 5 not found,\n6 changed meanwhile, 7 request pending, 8 request denied or expired,\n\
-9 directory unreachable, 10 done in part.\n\n\
-Secrets are typed, read from a file or from standard input; never given as arguments.";
 
 /// Options of every verb.
 #[derive(Debug, Args)]
@@ -99,6 +96,8 @@ pub(crate) enum Verb {
     #[command(subcommand)]
     Keys(verbs::keys::KeysVerb),
     Explain(verbs::explain::ExplainArguments),
+    WhoCan(verbs::reach::WhoCanArguments),
+    WhatCan(verbs::reach::WhatCanArguments),
     /// People
     #[command(subcommand)]
     User(Box<verbs::user::UserVerb>),
@@ -137,6 +136,7 @@ pub(crate) enum Verb {
     /// Settings of this host
     #[command(subcommand)]
     Config(host::config::ConfigVerb),
+    Help(verbs::help::HelpArguments),
     Completions(verbs::completions::CompletionsArguments),
     #[command(hide = true)]
     Man(verbs::completions::ManArguments),

@@ -6,12 +6,14 @@ pub(crate) mod completions;
 pub(crate) mod events;
 pub(crate) mod explain;
 pub(crate) mod group;
+pub(crate) mod help;
 pub(crate) mod host;
 pub(crate) mod keys;
 pub(crate) mod login;
 mod objects;
 pub(crate) mod passwd;
 pub(crate) mod project;
+pub(crate) mod reach;
 pub(crate) mod rule;
 pub(crate) mod tag;
 pub(crate) mod token;
@@ -29,6 +31,9 @@ pub(crate) async fn run(verb: Verb, context: &Context) -> Result<(), Failure> {
         Verb::Passwd(arguments) => passwd::run(&arguments, context).await,
         Verb::Keys(verb) => keys::run(verb, context).await,
         Verb::Explain(arguments) => explain::run(arguments, context).await,
+        Verb::WhoCan(arguments) => reach::who_can(&arguments, context).await,
+        Verb::WhatCan(arguments) => reach::what_can(&arguments, context).await,
+        Verb::Help(arguments) => help::run(&arguments, context),
         Verb::User(verb) => user::run(*verb, context).await,
         Verb::Group(verb) => group::run(verb, context).await,
         Verb::Host(verb) => host::run(verb, context).await,
@@ -43,7 +48,7 @@ pub(crate) async fn run(verb: Verb, context: &Context) -> Result<(), Failure> {
         Verb::Unenroll(arguments) => crate::host::unenroll::run(&arguments, context).await,
         Verb::HostStatus => crate::host::status::run(context),
         Verb::Sync(arguments) => crate::host::sync::run(&arguments, context),
-        Verb::Config(verb) => crate::host::config::run(&verb, context),
+        Verb::Config(verb) => crate::host::config::run(&verb, context).await,
         Verb::Completions(arguments) => completions::completions(&arguments, context),
         Verb::Man(arguments) => completions::man(&arguments),
     }

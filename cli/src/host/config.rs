@@ -1,4 +1,4 @@
-//! `cloudid config list`: what is set on this host, and where.
+//! `cloudid config`: what is set on this host, and where. Defaults are the cacher's own words.
 
 use std::path::{Path, PathBuf};
 
@@ -7,44 +7,107 @@ use serde_json::{Value, json};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::places::{DROP_INS, SETTINGS};
+use super::places::{CACHER, DROP_INS, SETTINGS};
+use super::programs;
 use crate::context::Context;
-use crate::error::Failure;
+use crate::error::{Failure, Kind};
 use crate::output::Column;
 
 const COLUMNS: &[Column] = &[("KEY", "/key"), ("VALUE", "/value"), ("SET BY", "/set_by")];
 
+const DEFAULT: &str = "default";
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigVerb {
-    /// Settings of this host that differ from their defaults, and FILE:LINE:COLUMN that set them
+    /// Settings of this host, and FILE:LINE:COLUMN that set them
     List {
         /// Only keys that begin with this, for example offline
         key: Option<String>,
     },
+    /// One setting of this host
+    Get {
+        /// For example offline.max_age
+        key: String,
+    },
 }
 
-pub(crate) fn run(verb: &ConfigVerb, context: &Context) -> Result<(), Failure> {
-    let ConfigVerb::List { key } = verb;
-    let mut settings = Vec::new();
-    for file in files(Path::new(SETTINGS), Path::new(DROP_INS))? {
+pub(crate) async fn run(verb: &ConfigVerb, context: &Context) -> Result<(), Failure> {
+    let written = written(Path::new(SETTINGS), Path::new(DROP_INS))?;
+    let settings = in_force(written, &of_cacher(context).await?);
+    match verb {
+        ConfigVerb::List { key } => {
+            let wanted = |setting: &&Value| {
+                key.as_ref()
+                    .is_none_or(|key| key_of(setting).starts_with(key))
+            };
+            let settings: Vec<_> = settings.iter().filter(wanted).cloned().collect();
+            context.output.list(COLUMNS, &settings)
+        }
+        ConfigVerb::Get { key } => {
+            let setting = settings.iter().find(|setting| key_of(setting) == key);
+            let missing = || {
+                Failure::new(Kind::NotFound, format!("there is no setting {key}"))
+                    .next("cloudid config list")
+            };
+            context.output.object(setting.ok_or_else(missing)?)
+        }
+    }
+}
+
+/// Everything the cacher goes by, defaults included, in its own words. Nothing where it is not
+/// installed, or does not accept what is written.
+async fn of_cacher(context: &Context) -> Result<Vec<Value>, Failure> {
+    if !Path::new(CACHER).exists() {
+        context
+            .output
+            .say("cloudid-cacher is not installed: only what is written down is shown.");
+        return Ok(Vec::new());
+    }
+    let told = programs::run(CACHER, &["--print-config"]).await?;
+    match told.or_fail("the settings are not accepted; only what is written down is shown") {
+        Ok(text) => read(Path::new(CACHER), &text),
+        Err(failure) => {
+            context.output.warn(&failure.to_string());
+            Ok(Vec::new())
+        }
+    }
+}
+
+/// What is written down, and the defaults of everything else, in order of key.
+fn in_force(mut settings: Vec<Value>, of_cacher: &[Value]) -> Vec<Value> {
+    for setting in of_cacher {
+        if !settings
+            .iter()
+            .any(|other| key_of(other) == key_of(setting))
+        {
+            let mut default = setting.clone();
+            default["set_by"] = DEFAULT.into();
+            settings.push(default);
+        }
+    }
+    settings.sort_by(|one, other| key_of(one).cmp(key_of(other)));
+    settings
+}
+
+/// What the files say. A later file wins over an earlier one.
+fn written(settings: &Path, drop_ins: &Path) -> Result<Vec<Value>, Failure> {
+    let mut found: Vec<Value> = Vec::new();
+    for file in files(settings, drop_ins)? {
         let text =
             std::fs::read_to_string(&file).map_err(|error| Failure::file("read", &file, &error))?;
         for setting in read(&file, &text)? {
-            // A later file wins over an earlier one.
-            settings.retain(|other: &Value| other.get("key") != setting.get("key"));
-            settings.push(setting);
+            found.retain(|other| key_of(other) != key_of(&setting));
+            found.push(setting);
         }
     }
-    let wanted = |setting: &Value| {
-        let name = setting
-            .get("key")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        key.as_ref()
-            .is_none_or(|key| name.starts_with(key.as_str()))
-    };
-    settings.retain(wanted);
-    context.output.list(COLUMNS, &settings)
+    Ok(found)
+}
+
+fn key_of(setting: &Value) -> &str {
+    setting
+        .get("key")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 /// The settings, then the drop-ins in order of name; what is missing is no error.
@@ -137,6 +200,23 @@ mod tests {
             [
                 json!({"key": "directory.url", "value": "[\"https://a\", \"https://b\"]", "set_by": "/x.toml:3:1"}),
                 json!({"key": "pam.prompt", "value": "P: ", "set_by": "/x.toml:7:3"}),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_no_file_sets_is_shown_as_a_default() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("cloudid.toml");
+        std::fs::write(&file, "[pam]\nprompt = \"P: \"\n").unwrap();
+        let told = "[offline]\nmax_age = \"1000ms\"\n[pam]\nprompt = \"P: \"\n";
+        let told = read(Path::new("/cacher"), told).unwrap();
+        let settings = in_force(written(&file, &folder.path().join("none")).unwrap(), &told);
+        assert_eq!(
+            settings,
+            [
+                json!({"key": "offline.max_age", "value": "1000ms", "set_by": "default"}),
+                json!({"key": "pam.prompt", "value": "P: ", "set_by": format!("{}:2:1", file.display())}),
             ]
         );
     }

@@ -1,7 +1,9 @@
 //! `cloudid enroll`: makes this machine a host. Says every file it will touch, keeps a copy of
-//! each, checks real lookups and sshd's own word, and takes everything back by itself when one of
-//! them fails. The order is such that nothing points to a daemon that has not answered yet.
+//! each, checks real lookups, a login of root and sshd's own word, and takes everything back by
+//! itself when one of them fails or nobody confirms. The order is such that nothing points to a
+//! daemon that has not answered yet.
 
+mod confirm;
 mod steps;
 
 use std::path::{Path, PathBuf};

@@ -6,6 +6,7 @@ pub(super) const GROUP: &str = "/etc/group";
 pub(super) const SUBORDINATE: [&str; 2] = ["/etc/subuid", "/etc/subgid"];
 pub(super) const SSHD_DROP_IN: &str = "/etc/ssh/sshd_config.d/20-cloudid.conf";
 pub(super) const SSHD: &str = "/usr/sbin/sshd";
+pub(super) const SU: &str = "/usr/bin/su";
 pub(super) const SSHD_RUN: &str = "/run/sshd";
 pub(super) const SSHD_PID: &str = "/run/sshd.pid";
 pub(super) const PAM_AUTH_UPDATE: &str = "/usr/sbin/pam-auth-update";

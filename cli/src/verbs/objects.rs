@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use directory_api::rest::{Preview, Secret};
+use directory_api::rest::{Page, Preview, Secret};
 use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,16 @@ const PAIRS_SHOWN: usize = 20;
 pub(crate) async fn list(call: Call, columns: &[Column], context: &Context) -> Result<(), Failure> {
     let objects = Directory::signed_in(context)?.list(call).await?;
     context.output.list(columns, &objects)
+}
+
+/// A list that has no pages.
+pub(crate) async fn list_whole(
+    call: Call,
+    columns: &[Column],
+    context: &Context,
+) -> Result<(), Failure> {
+    let list: Page<Value> = Directory::signed_in(context)?.ask(call).await?;
+    context.output.list(columns, &list.items)
 }
 
 pub(crate) async fn show(path: &[&str], context: &Context) -> Result<(), Failure> {

@@ -42,6 +42,16 @@ fn directory(asked: &Asked) -> (u16, &'static str, String) {
         "GET /api/v1/users/secret" => refusal(403, "forbidden"),
         "GET /api/v1/auth/session" => refusal(401, "session_expired"),
         "GET /api/v1/users/proxy" => (502, "", "<html>".to_owned()),
+        "GET /api/v1/who-can?host=web-1&source=10.0.0.1&at=2026-12-24T18%3A00%3A00.000Z" => {
+            let item = r#"{"username":"alice","uid":70001,"allowed":true,
+                "reason_code":"allowed","rule_ids":["acc_1"]}"#;
+            (200, "", format!("{{\"items\":[{item}]}}"))
+        }
+        "GET /api/v1/what-can?user=alice" => {
+            let item = r#"{"hostname":"web-1","project":"main","allowed":false,
+                "reason_code":"source_not_allowed","rule_ids":[]}"#;
+            (200, "", format!("{{\"items\":[{item}]}}"))
+        }
         other => panic!("nobody should ask {other}"),
     }
 }
@@ -198,6 +208,21 @@ fn a_change_of_several_logins_is_shown_and_needs_a_yes() {
             .header("idempotency-key")
             .is_some_and(|key| key.len() == 32)
     );
+}
+
+#[test]
+fn who_can_and_what_can_ask_the_directory_about_a_login() {
+    let (person, directory) = signed_in();
+    let mut who = vec!["who-can", "--on", "web-1", "--source", "10.0.0.1", "-q"];
+    who.extend(["--at", "2026-12-24T18:00:00Z"]);
+    insta::assert_snapshot!(shown(&person.types(&who), &directory), @r"
+    exit 0
+    alice	70001	yes	allowed	acc_1
+    ");
+    insta::assert_snapshot!(shown(&person.types(&["what-can", "alice"]), &directory), @r"
+    exit 0
+    web-1	main	no	source_not_allowed	-
+    ");
 }
 
 #[test]

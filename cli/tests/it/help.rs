@@ -30,6 +30,31 @@ fn cli_07_help_of_tokens_and_roles_has_examples() {
 }
 
 #[test]
+fn cli_07_topics_tell_what_concerns_every_verb() {
+    let person = Person::new();
+    let mut told = person.types(&["help", "topics"]).output;
+    for topic in ["exit-codes", "output", "files", "times"] {
+        assert!(told.contains(topic), "{topic}");
+        let ended = person.types(&["help", topic]);
+        assert_eq!(ended.code, 0, "{topic}");
+        told.push_str(&format!("--- {topic}\n{}", ended.output));
+    }
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn cli_07_help_of_a_verb_is_the_same_by_word_and_by_option() {
+    let person = Person::new();
+    for words in [&["user"][..], &["rule", "access", "add"], &["who-can"]] {
+        let by_word = person.types(&[&["help"], words].concat());
+        let by_option = person.types(&[words, &["--help"]].concat());
+        assert_eq!(by_word.output, by_option.output, "{words:?}");
+        assert_eq!(by_word.code, 0, "{words:?}");
+    }
+    assert_eq!(person.types(&["help", "nothing"]).code, 2);
+}
+
+#[test]
 fn cli_07_completions_and_man_pages_come_from_the_same_definition() {
     let person = Person::new();
     for shell in ["bash", "zsh", "fish"] {

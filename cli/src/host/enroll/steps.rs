@@ -10,7 +10,7 @@ use posix_names::{GroupName, Uid};
 use super::super::backup::{self, Backup};
 use super::super::places::{CACHER, NSSWITCH, SSHD_DROP_IN, TOKEN};
 use super::super::{cacher, getent, local_accounts, nsswitch, pam, programs, services, sshd};
-use super::{EnrollArguments, unusable};
+use super::{EnrollArguments, confirm, unusable};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::secret_file;
@@ -44,15 +44,18 @@ pub(super) async fn all(
     let somebody = look_up(&status, context).await?;
     go_on()?;
     if !arguments.no_pam {
-        pam::enable().await?;
-        say("PAM asks cloudid about directory users");
+        enable_pam(context).await?;
     }
     go_on()?;
     if !arguments.no_ssh {
         enable_sshd(backup, somebody.as_deref(), context).await?;
     }
     go_on()?;
-    root_is_there().await
+    root_is_there().await?;
+    if let Some(user) = &somebody {
+        say(&confirm::word_on(user)?);
+    }
+    confirm::confirmed(&go_on, context).await
 }
 
 /// The cacher makes the keys and speaks to the directory. A token from standard input goes through
@@ -185,6 +188,18 @@ async fn look_up(status: &HostStatus, context: &Context) -> Result<Option<String
 fn first_of_the_directory(people: &[String]) -> Result<Option<String>, Failure> {
     let local = local_accounts::clashes(people)?;
     Ok(people.iter().find(|name| !local.contains(name)).cloned())
+}
+
+/// Root must get through the new stacks as it got through the old ones.
+async fn enable_pam(context: &Context) -> Result<(), Failure> {
+    let before = confirm::root_logs_in().await;
+    pam::enable().await?;
+    context.output.say("PAM asks cloudid about directory users");
+    if before && !confirm::root_logs_in().await {
+        return Err(Failure::failed("root cannot log in through PAM any more")
+            .because("su root worked before the profiles were enabled, and does not now"));
+    }
+    Ok(())
 }
 
 async fn enable_sshd(
