@@ -141,6 +141,8 @@ pub const TABLE: &[(&str, &str, Access)] = &[
         Needs(ChangeRoles),
     ),
     ("POST", "/api/v1/explain", Needs(Read)),
+    ("GET", "/api/v1/who-can", Needs(Read)),
+    ("GET", "/api/v1/what-can", Needs(Read)),
     ("GET", "/api/v1/events", Needs(ReadEvents)),
     ("GET", "/api/v1/events/stream", Needs(ReadEvents)),
     ("GET", "/api/v1/events/verify", Needs(ReadEvents)),

@@ -2,6 +2,7 @@
 //! difference that a change makes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use directory_api::rest::Reach;
 use jiff::{SignedDuration, Timestamp};
@@ -12,6 +13,45 @@ use policy::{
 use sqlx::SqliteConnection;
 
 use crate::http::Refused;
+
+/// The login that is asked about.
+#[derive(Debug, Clone)]
+pub struct Login {
+    /// PAM service.
+    pub service: String,
+    /// Where it comes from; anywhere when absent.
+    pub source: Option<IpAddr>,
+    /// The moment that was named; some time from now on when absent.
+    pub at: Option<Timestamp>,
+    /// The present.
+    pub now: Timestamp,
+    /// Whether those are left out who cannot log in at all.
+    pub possible_only: bool,
+}
+
+impl Login {
+    /// By ssh, from anywhere, now.
+    #[must_use]
+    pub fn by_ssh(now: Timestamp) -> Self {
+        Self {
+            service: "sshd".to_owned(),
+            source: None,
+            at: None,
+            now,
+            possible_only: false,
+        }
+    }
+
+    /// Leaves those out who cannot log in: not now, and not at another time or from elsewhere
+    /// either, as far as the question leaves that open.
+    #[must_use]
+    pub fn possible_only(self) -> Self {
+        Self {
+            possible_only: true,
+            ..self
+        }
+    }
+}
 
 /// The organisation as the engine sees it at one moment.
 pub struct World {
@@ -54,14 +94,11 @@ impl World {
     /// Every pair of user and host where a login is possible now, at some time or from somewhere.
     #[must_use]
     pub fn reach(&self, now: Timestamp) -> BTreeSet<Reach> {
+        let login = Login::by_ssh(now).possible_only();
         let mut pairs = BTreeSet::new();
         for person in &self.people {
-            for host in self
-                .hosts
-                .iter()
-                .filter(|host| self.could_reach(person, host))
-            {
-                if self.possible(person, host, now) {
+            for host in &self.hosts {
+                if self.answer(person, host, &login).is_some() {
                     pairs.insert(Reach {
                         user: person.username.clone(),
                         host: host.name.clone(),
@@ -72,19 +109,24 @@ impl World {
         pairs
     }
 
-    fn possible(&self, person: &Person, host: &Host, now: Timestamp) -> bool {
+    /// What would be said to this person at this host; nothing where no rule is about both, or
+    /// where only possible logins are wanted and this is none.
+    #[must_use]
+    pub fn answer(&self, person: &Person, host: &Host, login: &Login) -> Option<Decision> {
+        if !self.could_reach(person, host) {
+            return None;
+        }
         let decision = self.decide(&Question {
             person,
             host,
-            service: "sshd",
-            source: None,
-            now,
+            service: &login.service,
+            source: login.source,
+            now: login.at.unwrap_or(login.now),
         });
-        decision.allowed
-            || matches!(
-                decision.reason,
-                ReasonCode::OutsideSchedule | ReasonCode::SourceNotAllowed
-            )
+        let possible = decision.allowed
+            || (decision.reason == ReasonCode::OutsideSchedule && login.at.is_none())
+            || (decision.reason == ReasonCode::SourceNotAllowed && login.source.is_none());
+        (possible || !login.possible_only).then_some(decision)
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::get;
-use axum::{Json, Router};
-use directory_api::rest::{AccessRule, AccessRuleSettings, Page, PageQuery, RuleSubject, Time};
+use directory_api::rest::{AccessRule, AccessRuleSettings, Page, RuleSubject, Time};
 use policy::Subject;
 use serde_json::Value;
 use sqlx::SqliteConnection;
@@ -18,12 +18,53 @@ use super::{patched, time};
 use crate::act::{Act, changes_between};
 use crate::assign::{Space, check_name, check_text, claim_name, release_names};
 use crate::audit::{Draft, Severity};
-use crate::http::{Body, Call, Filters, Paging, Refused, answer_object};
+use crate::http::{
+    Asked, Body, Call, Column, Listing, NoShortForms, Refused, answer_object, field,
+};
 use crate::id::Kind;
 use crate::state::AppState;
 
 const SUBJECTS_MAX: usize = 1000;
 const SOURCES_MAX: usize = 256;
+
+const RULES: Listing = Listing {
+    columns: "*",
+    tables: "access_rules",
+    id: "access_rules.id",
+    fields: &[
+        field("name", Column::Text("access_rules.name")),
+        field("description", Column::Text("access_rules.description")),
+        field(
+            "effect",
+            Column::Text("COALESCE(json_extract(rule, '$.effect'), '')"),
+        ),
+        field(
+            "hosts",
+            Column::Text("COALESCE(json_extract(rule, '$.hosts'), '')"),
+        ),
+        field("created_at", Column::Moment("access_rules.created_at")),
+        field("updated_at", Column::Moment("access_rules.updated_at")),
+        field(
+            "user",
+            Column::Any {
+                begin: "access_rules.id IN (SELECT those.id FROM access_rules AS those,
+                    json_each(those.rule, '$.subjects') AS subject
+                    JOIN users ON users.id = json_extract(subject.value, '$.user') WHERE",
+                text: "username",
+            },
+        ),
+        field(
+            "group",
+            Column::Any {
+                begin: "access_rules.id IN (SELECT those.id FROM access_rules AS those,
+                    json_each(those.rule, '$.subjects') AS subject
+                    JOIN groups ON groups.id = json_extract(subject.value, '$.group') WHERE",
+                text: "groups.name",
+            },
+        ),
+    ],
+    sorted: "",
+};
 
 pub(super) fn router() -> Router<AppState> {
     Router::new()
@@ -182,26 +223,15 @@ fn check(settings: &AccessRuleSettings) -> Result<(), Refused> {
 
 async fn list(
     State(state): State<AppState>,
-    Filters(query): Filters<PageQuery>,
-) -> Result<Json<Page<AccessRule>>, Refused> {
-    let paging = Paging::of(&query)?;
+    asked: Asked<NoShortForms>,
+) -> Result<Response, Refused> {
     let mut snapshot = state.store.snapshot().await?;
-    let rows: Vec<RuleRow> =
-        sqlx::query_as("SELECT * FROM access_rules WHERE id > $1 ORDER BY id LIMIT $2")
-            .bind(&paging.after)
-            .bind(paging.fetch())
-            .fetch_all(&mut *snapshot)
-            .await?;
-    let rows = paging.page(rows, |row| row.id.clone());
-    let mut items = Vec::with_capacity(rows.items.len());
-    for row in &rows.items {
-        items.push(row.shown(&mut snapshot).await?);
+    let page: Page<RuleRow> = RULES.page(&asked, |_| (), &mut snapshot).await?;
+    let mut shown = Vec::with_capacity(page.items.len());
+    for row in &page.items {
+        shown.push(row.shown(&mut snapshot).await?);
     }
-    Ok(Json(Page {
-        items,
-        next_cursor: rows.next_cursor,
-        total: None,
-    }))
+    Ok(asked.answer(page.with(shown)))
 }
 
 async fn show(

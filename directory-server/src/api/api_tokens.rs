@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{delete, get};
-use axum::{Json, Router};
 use directory_api::rest::{
     ApiToken, ApiTokenCreated, Lifetime, NewApiToken, Page, Role, Secret, Time,
 };
@@ -16,16 +16,37 @@ use super::time;
 use crate::act::Act;
 use crate::assign::check_text;
 use crate::audit::Draft;
-use crate::http::{Body, Call, Refused, TOKEN_PREFIX, new_token};
+use crate::http::{
+    Asked, Body, Call, Column, Listing, NoShortForms, Refused, TOKEN_PREFIX, field, new_token,
+};
 use crate::id::Kind;
 use crate::reach::moment;
 use crate::state::AppState;
 
 const LIFETIME_DEFAULT: &str = "90d";
 const LIFETIME_MAX: &str = "365d";
-const SELECT: &str = "SELECT api_tokens.id, name, user_id, username, scopes,
-    api_tokens.expires_at, last_used_at, api_tokens.created_at
-    FROM api_tokens JOIN users ON users.id = user_id";
+const TOKENS: Listing = Listing {
+    columns: "api_tokens.id, name, user_id, username, scopes, api_tokens.expires_at, last_used_at,
+        api_tokens.created_at",
+    tables: "api_tokens JOIN users ON users.id = user_id",
+    id: "api_tokens.id",
+    fields: &[
+        field("name", Column::Text("name")),
+        field("owner_name", Column::Text("username")),
+        field("expires_at", Column::Moment("api_tokens.expires_at")),
+        field("last_used_at", Column::Moment("last_used_at")),
+        field("created_at", Column::Moment("api_tokens.created_at")),
+        field(
+            "scope",
+            Column::Any {
+                begin: "api_tokens.id IN (SELECT those.id
+                    FROM api_tokens AS those, json_each(those.scopes) WHERE",
+                text: "json_each.value",
+            },
+        ),
+    ],
+    sorted: "",
+};
 
 pub(super) fn router() -> Router<AppState> {
     Router::new()
@@ -69,17 +90,15 @@ fn own_only(query: &mut QueryBuilder<sqlx::Sqlite>, call: &Call) {
     }
 }
 
-async fn list(State(state): State<AppState>, call: Call) -> Result<Json<Page<ApiToken>>, Refused> {
-    let mut query = QueryBuilder::new(SELECT);
-    query.push(" WHERE 1 = 1");
-    own_only(&mut query, &call);
-    query.push(" ORDER BY api_tokens.id");
-    let rows: Vec<Row> = query.build_query_as().fetch_all(state.store.read()).await?;
-    Ok(Json(Page {
-        items: rows.into_iter().map(Row::shown).collect::<Result<_, _>>()?,
-        next_cursor: None,
-        total: None,
-    }))
+async fn list(
+    State(state): State<AppState>,
+    call: Call,
+    asked: Asked<NoShortForms>,
+) -> Result<Response, Refused> {
+    let mut snapshot = state.store.snapshot().await?;
+    let narrow = |query: &mut _| own_only(query, &call);
+    let page: Page<Row> = TOKENS.page(&asked, narrow, &mut snapshot).await?;
+    Ok(asked.answer(page.map(Row::shown)?))
 }
 
 async fn create(
@@ -123,7 +142,7 @@ async fn create(
             .detail("expires_at", Time(ends).to_string()),
     )
     .await?;
-    let mut query = QueryBuilder::new(SELECT);
+    let mut query = TOKENS.select();
     query.push(" WHERE api_tokens.id = ").push_bind(&id);
     let row: Row = query.build_query_as().fetch_one(act.database()).await?;
     let created = ApiTokenCreated {
@@ -156,7 +175,7 @@ async fn remove(
     Path(id): Path<String>,
 ) -> Result<Response, Refused> {
     let mut act = Act::begin(&state, &call.origin).await?;
-    let mut query = QueryBuilder::new(SELECT);
+    let mut query = TOKENS.select();
     query.push(" WHERE api_tokens.id = ").push_bind(&id);
     own_only(&mut query, &call);
     let row: Option<Row> = query

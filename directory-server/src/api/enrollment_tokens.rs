@@ -1,20 +1,19 @@
 //! `/enrollment-tokens`. The secret is an Ed25519 seed that leaves in the answer and is kept
 //! nowhere; the directory stores the public key.
 
+use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{delete, get};
-use axum::{Json, Router};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use directory_api::agent::TOKEN_PREFIX;
 use directory_api::rest::{
-    EnrollmentToken, EnrollmentTokenCreated, Lifetime, NewEnrollmentToken, Page, PageQuery, Secret,
-    Time,
+    EnrollmentToken, EnrollmentTokenCreated, Lifetime, NewEnrollmentToken, Page, Secret, Time,
 };
 use ed25519_dalek::SigningKey;
-use sqlx::{QueryBuilder, SqliteConnection};
+use sqlx::SqliteConnection;
 use zeroize::Zeroizing;
 
 use super::projects::ProjectRow;
@@ -22,7 +21,7 @@ use super::{hosts, time};
 use crate::act::Act;
 use crate::assign::check_text;
 use crate::audit::{Draft, Severity};
-use crate::http::{Body, Call, Filters, Paging, Refused};
+use crate::http::{Asked, Body, Call, Column, Listing, NoShortForms, Refused, field};
 use crate::id::Kind;
 use crate::reach::moment;
 use crate::state::AppState;
@@ -31,8 +30,31 @@ const LIFETIME_DEFAULT: &str = "1h";
 const LIFETIME_MAX: &str = "30d";
 const GONE_AFTER_DEFAULT: &str = "30m";
 const USES_MAX: u32 = 10_000;
-const SELECT: &str = "SELECT enrollment_tokens.*, projects.name AS project
-    FROM enrollment_tokens JOIN projects ON projects.id = project_id";
+const TOKENS: Listing = Listing {
+    columns: "enrollment_tokens.*, projects.name AS project",
+    tables: "enrollment_tokens JOIN projects ON projects.id = project_id",
+    id: "enrollment_tokens.id",
+    fields: &[
+        field("project", Column::Text("projects.name")),
+        field("description", Column::Text("enrollment_tokens.description")),
+        field("ephemeral", Column::Truth("ephemeral")),
+        field("approval_required", Column::Truth("approval_required")),
+        field("uses", Column::Number("uses")),
+        field("max_uses", Column::Number("max_uses")),
+        field("expires_at", Column::Moment("expires_at")),
+        field("revoked_at", Column::Moment("revoked_at")),
+        field("created_at", Column::Moment("enrollment_tokens.created_at")),
+        field(
+            "tag",
+            Column::Any {
+                begin: "enrollment_tokens.id IN (SELECT those.id
+                    FROM enrollment_tokens AS those, json_each(those.tags) WHERE",
+                text: "json_each.value",
+            },
+        ),
+    ],
+    sorted: "",
+};
 
 pub(super) fn router() -> Router<AppState> {
     Router::new()
@@ -59,7 +81,7 @@ struct Row {
 
 impl Row {
     async fn find(database: &mut SqliteConnection, id: &str) -> Result<Self, Refused> {
-        let mut query = QueryBuilder::new(SELECT);
+        let mut query = TOKENS.select();
         query
             .push(" WHERE enrollment_tokens.id = ")
             .push_bind(id)
@@ -94,25 +116,11 @@ fn lifetime(field: &str, text: &str) -> Result<Lifetime, Refused> {
 
 async fn list(
     State(state): State<AppState>,
-    Filters(query): Filters<PageQuery>,
-) -> Result<Json<Page<EnrollmentToken>>, Refused> {
-    let paging = Paging::of(&query)?;
-    let mut select = QueryBuilder::new(SELECT);
-    select
-        .push(" WHERE enrollment_tokens.id > ")
-        .push_bind(paging.after.clone());
-    select
-        .push(" ORDER BY enrollment_tokens.id LIMIT ")
-        .push_bind(paging.fetch());
-    let rows: Vec<Row> = select
-        .build_query_as()
-        .fetch_all(state.store.read())
-        .await?;
-    let shown = rows
-        .into_iter()
-        .map(Row::shown)
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(Json(paging.page(shown, |token| token.id.clone())))
+    asked: Asked<NoShortForms>,
+) -> Result<Response, Refused> {
+    let mut snapshot = state.store.snapshot().await?;
+    let page: Page<Row> = TOKENS.page(&asked, |_| (), &mut snapshot).await?;
+    Ok(asked.answer(page.map(Row::shown)?))
 }
 
 async fn create(

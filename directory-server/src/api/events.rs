@@ -1,20 +1,22 @@
 //! `/events`.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
+use axum::response::Response;
 use axum::response::sse::{Event as Sent, KeepAlive, Sse};
 use axum::routing::get;
 use axum::{Json, Router};
-use directory_api::rest::{Event, EventsVerified, Page, PageQuery, Time};
+use directory_api::rest::{Event, EventsVerified, Time};
 use futures_util::Stream;
 use futures_util::stream;
 use serde::Deserialize;
 
 use crate::audit::{self, Search};
-use crate::http::{Call, Caller, Filters, Paging, Refused};
+use crate::http::{Asked, Call, Caller, Filters, Refused};
 use crate::state::AppState;
 
 const LOOKED_FOR_EVERY: Duration = Duration::from_secs(1);
@@ -32,8 +34,6 @@ pub(super) fn router() -> Router<AppState> {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wanted {
-    limit: Option<u32>,
-    cursor: Option<String>,
     from: Option<Time>,
     to: Option<Time>,
     #[serde(rename = "type")]
@@ -42,6 +42,7 @@ struct Wanted {
     user: Option<String>,
     host: Option<String>,
     outcome: Option<String>,
+    ip: Option<IpAddr>,
     q: Option<String>,
 }
 
@@ -55,36 +56,18 @@ impl Wanted {
             target: self.user.clone(),
             host: self.host.clone(),
             outcome: self.outcome.clone(),
+            address: self.ip.map(|address| address.to_canonical().to_string()),
             text: self.q.clone(),
             ..Search::default()
         }
     }
 }
 
-/// Newest first.
-async fn list(
-    State(state): State<AppState>,
-    Filters(wanted): Filters<Wanted>,
-) -> Result<Json<Page<Event>>, Refused> {
-    let paging = Paging::of(&PageQuery {
-        limit: wanted.limit,
-        cursor: wanted.cursor.clone(),
-        count: None,
-    })?;
-    let before = match &wanted.cursor {
-        None => None,
-        Some(cursor) => Some(
-            cursor
-                .parse()
-                .map_err(|_| Refused::malformed("The cursor is not one of ours."))?,
-        ),
-    };
-    let search = Search {
-        before,
-        ..wanted.search()
-    };
-    let events = audit::search(state.store.read(), &search, paging.limit + 1).await?;
-    Ok(Json(paging.page(events, |event| event.seq.to_string())))
+/// Newest first, unless asked otherwise.
+async fn list(State(state): State<AppState>, asked: Asked<Wanted>) -> Result<Response, Refused> {
+    let search = asked.wanted.search();
+    let mut snapshot = state.store.snapshot().await?;
+    Ok(asked.answer(audit::page(&mut snapshot, &asked, &search).await?))
 }
 
 async fn show(
@@ -116,7 +99,6 @@ async fn follow(
     };
     let search = Search {
         after: Some(after),
-        ascending: true,
         ..wanted.search()
     };
     let keep_alive = KeepAlive::new().interval(KEPT_ALIVE_EVERY);

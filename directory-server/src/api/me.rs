@@ -6,16 +6,16 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
-use directory_api::rest::{AccessibleHost, Me, NewSshKey, Page, PasswordChange, SshKey};
+use directory_api::rest::{AccessibleHost, Me, NewSshKey, Page, PasswordChange};
 
 use super::auth::noted_try;
-use super::ssh_keys;
-use super::users::{Stored, UserRow, hosts_of, store_verifier};
+use super::users::{Stored, UserRow, store_verifier};
+use super::{reachable, ssh_keys};
 use crate::act::Act;
 use crate::audit::Draft;
-use crate::http::{Body, Call, Refused};
+use crate::http::{Asked, Body, Call, NoShortForms, Refused};
 use crate::password::Checked;
-use crate::reach::World;
+use crate::reach::{Login, World};
 use crate::state::AppState;
 
 pub(super) fn router() -> Router<AppState> {
@@ -47,14 +47,21 @@ async fn access(
 ) -> Result<Json<Page<AccessibleHost>>, Refused> {
     let mut snapshot = state.store.snapshot().await?;
     let world = World::load(&mut snapshot).await?;
-    Ok(Json(hosts_of(&world, &call.caller.user_id, call.now())))
+    let login = Login::by_ssh(call.now());
+    Ok(Json(reachable::hosts_of(
+        &world,
+        &call.caller.user_id,
+        &login,
+    )))
 }
 
-async fn keys(State(state): State<AppState>, call: Call) -> Result<Json<Page<SshKey>>, Refused> {
+async fn keys(
+    State(state): State<AppState>,
+    call: Call,
+    asked: Asked<NoShortForms>,
+) -> Result<Response, Refused> {
     let mut snapshot = state.store.snapshot().await?;
-    ssh_keys::of_user(&mut snapshot, &call.caller.user_id)
-        .await
-        .map(Json)
+    ssh_keys::of_user(&mut snapshot, &call.caller.user_id, &asked).await
 }
 
 async fn add_key(

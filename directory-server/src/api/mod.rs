@@ -12,6 +12,7 @@ mod me;
 mod openapi;
 mod operations;
 mod projects;
+mod reachable;
 mod roles;
 mod ssh_keys;
 pub(crate) mod users;
@@ -23,9 +24,8 @@ use policy::ReasonCode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
-use crate::http::{Paging, Refused, merge_patch, typed};
+use crate::http::{Refused, merge_patch, typed};
 use crate::state::AppState;
 
 pub(crate) use auth::{noted_try, too_many};
@@ -47,6 +47,7 @@ pub fn router() -> Router<AppState> {
         .merge(enrollment_tokens::router())
         .merge(roles::router())
         .merge(explain::router())
+        .merge(reachable::router())
         .merge(events::router())
 }
 
@@ -63,19 +64,6 @@ fn patched<T: Serialize + DeserializeOwned>(before: &T, patch: Value) -> Result<
     let mut settings = serde_json::to_value(before)?;
     merge_patch(&mut settings, patch);
     typed(settings)
-}
-
-/// The number of objects that fit, where it is wanted.
-async fn total(
-    paging: &Paging,
-    count: &mut QueryBuilder<Sqlite>,
-    database: &mut SqliteConnection,
-) -> Result<Option<u64>, Refused> {
-    if !paging.count {
-        return Ok(None);
-    }
-    let total: i64 = count.build_query_scalar().fetch_one(database).await?;
-    Ok(Some(total.unsigned_abs()))
 }
 
 /// The stable name of a reason.

@@ -6,8 +6,10 @@ use axum::Router;
 use axum::http::header;
 use axum::response::IntoResponse;
 use axum::routing::get;
+use directory_api::rest::PageQuery;
 use serde_json::{Map, Value, json};
-use utoipa::OpenApi;
+use utoipa::openapi::path::ParameterIn;
+use utoipa::{IntoParams, OpenApi};
 
 use crate::access::{Access, TABLE};
 use crate::state::AppState;
@@ -47,8 +49,8 @@ pub fn document() -> Value {
         "info": {
             "title": "cloudid directory",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Errors are application/problem+json (schema Problem). Lists take limit and \
-                cursor. Writes take dry_run=true and then answer a Preview. POST takes Idempotency-Key. \
+            "description": "Errors are application/problem+json (schema Problem). Lists take limit, \
+                cursor, count, sort and filter, and tell the address of the next page in Link. Writes take dry_run=true and then answer a Preview. POST takes Idempotency-Key. \
                 PATCH takes a JSON merge patch. If-Match is required for PATCH and DELETE of users, \
                 groups and access rules."
         },
@@ -59,6 +61,23 @@ pub fn document() -> Value {
         },
         "security": [{"bearer": []}]
     })
+}
+
+/// Lists that the engine makes anew at each call, whole.
+const WHOLE: &[&str] = &[
+    "/api/v1/me/access",
+    "/api/v1/users/{id}/access",
+    "/api/v1/hosts/{id}/users",
+    "/api/v1/roles",
+    "/api/v1/who-can",
+    "/api/v1/what-can",
+];
+
+/// What every list takes.
+fn paging() -> impl Iterator<Item = Value> {
+    PageQuery::into_params(|| Some(ParameterIn::Query))
+        .into_iter()
+        .filter_map(|parameter| serde_json::to_value(parameter).ok())
 }
 
 fn described(method: &str, path: &str, access: Access) -> Value {
@@ -79,11 +98,14 @@ fn described(method: &str, path: &str, access: Access) -> Value {
     if access == Access::Anonymous {
         described.insert("security".to_owned(), json!([]));
     }
-    let parameters: Vec<Value> = path
+    let in_path = path
         .split('/')
         .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
-        .map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}))
-        .collect();
+        .map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}));
+    let mut parameters: Vec<Value> = in_path.collect();
+    if answer.is_some_and(|answer| answer.starts_with("[]")) && !WHOLE.contains(&path) {
+        parameters.extend(paging());
+    }
     if !parameters.is_empty() {
         described.insert("parameters".to_owned(), parameters.into());
     }

@@ -152,7 +152,7 @@ const ROWS: &[Row] = &[
     (
         "GET",
         "/users",
-        "Users; filters state, q, group, filter",
+        "Users; short forms state, q, group",
         "-",
         "[]User",
     ),
@@ -242,7 +242,7 @@ const ROWS: &[Row] = &[
         "-",
         "-",
     ),
-    ("GET", "/groups", "Groups; filter q", "-", "[]Group"),
+    ("GET", "/groups", "Groups; short form q", "-", "[]Group"),
     ("POST", "/groups", "Make a group", "GroupSettings", "Group"),
     ("GET", "/groups/{id}", "A group", "-", "Group"),
     (
@@ -300,7 +300,7 @@ const ROWS: &[Row] = &[
     (
         "GET",
         "/hosts",
-        "Hosts; filters state, project, q, selector, filter",
+        "Hosts; short forms state, project, q, selector",
         "-",
         "[]Host",
     ),
@@ -470,15 +470,29 @@ const ROWS: &[Row] = &[
     ),
     (
         "GET",
+        "/who-can",
+        "Who can log in to host; as service, from source, at a moment",
+        "-",
+        "[]HostUser",
+    ),
+    (
+        "GET",
+        "/what-can",
+        "Where can user log in; as service, from source, at a moment",
+        "-",
+        "[]AccessibleHost",
+    ),
+    (
+        "GET",
         "/events",
-        "Events, newest first; filters from, to, type, actor, user, host, outcome, q",
+        "Events, newest first; short forms from, to, type, actor, user, host, outcome, ip, q",
         "-",
         "[]Event",
     ),
     (
         "GET",
         "/events/stream",
-        "Events as they happen (SSE); the filters of /events",
+        "Events as they happen (SSE); the short forms of /events",
         "-",
         "-",
     ),

@@ -1,25 +1,38 @@
 //! `/projects`.
 
+use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::get;
-use axum::{Json, Router};
-use directory_api::rest::{Page, PageQuery, Project, ProjectSettings};
+use directory_api::rest::{Page, Project, ProjectSettings};
 use serde_json::Value;
-use sqlx::{QueryBuilder, SqliteConnection};
+use sqlx::SqliteConnection;
 
 use super::{patched, time};
 use crate::act::{Act, changes_between};
 use crate::assign::{Space, check_name, check_text, claim_name, release_names};
 use crate::audit::Draft;
-use crate::http::{Body, Call, Filters, Paging, Refused, answer_object};
+use crate::http::{
+    Asked, Body, Call, Column, Listing, NoShortForms, Refused, answer_object, field,
+};
 use crate::id::Kind;
 use crate::state::AppState;
 
-const SELECT: &str = "SELECT projects.*,
-    (SELECT COUNT(*) FROM hosts WHERE project_id = projects.id AND state <> 'retired') AS hosts
-    FROM projects";
+const PROJECTS: Listing = Listing {
+    columns: "projects.*, (SELECT COUNT(*) FROM hosts
+        WHERE project_id = projects.id AND state <> 'retired') AS hosts",
+    tables: "projects",
+    id: "projects.id",
+    fields: &[
+        field("name", Column::Text("name")),
+        field("description", Column::Text("description")),
+        field("trust_host_tags", Column::Truth("trust_host_tags")),
+        field("created_at", Column::Moment("created_at")),
+        field("updated_at", Column::Moment("updated_at")),
+    ],
+    sorted: "",
+};
 
 pub(super) fn router() -> Router<AppState> {
     Router::new()
@@ -43,7 +56,7 @@ pub(super) struct ProjectRow {
 impl ProjectRow {
     /// By id or name.
     pub(super) async fn find(database: &mut SqliteConnection, name: &str) -> Result<Self, Refused> {
-        let mut query = QueryBuilder::new(SELECT);
+        let mut query = PROJECTS.select();
         query.push(if Kind::Project.is_id(name) {
             " WHERE id = "
         } else {
@@ -80,20 +93,11 @@ impl ProjectRow {
 
 async fn list(
     State(state): State<AppState>,
-    Filters(query): Filters<PageQuery>,
-) -> Result<Json<Page<Project>>, Refused> {
-    let paging = Paging::of(&query)?;
-    let mut select = QueryBuilder::new(SELECT);
-    select.push(" WHERE id > ").push_bind(paging.after.clone());
-    select.push(" ORDER BY id LIMIT ").push_bind(paging.fetch());
-    let rows: Vec<ProjectRow> = select
-        .build_query_as()
-        .fetch_all(state.store.read())
-        .await?;
-    let shown = rows.iter().map(ProjectRow::shown).collect();
-    Ok(Json(
-        paging.page(shown, |project: &Project| project.id.clone()),
-    ))
+    asked: Asked<NoShortForms>,
+) -> Result<Response, Refused> {
+    let mut snapshot = state.store.snapshot().await?;
+    let page: Page<ProjectRow> = PROJECTS.page(&asked, |_| (), &mut snapshot).await?;
+    Ok(asked.answer(page.map(|row| Ok::<_, Refused>(row.shown()))?))
 }
 
 async fn show(

@@ -12,13 +12,22 @@ use super::users::{UserRow, keep_an_owner};
 use crate::access::{ACTIONS, role_allows};
 use crate::act::Act;
 use crate::audit::{Draft, Severity};
-use crate::http::{Body, Call, Refused};
+use crate::http::{Asked, Body, Call, Column, Listing, NoShortForms, Refused, field};
 use crate::id::Kind;
 use crate::state::AppState;
 
-const SELECT: &str = "SELECT role_assignments.id, role, user_id, username,
-    role_assignments.created_at, role_assignments.created_by
-    FROM role_assignments JOIN users ON users.id = user_id";
+const ASSIGNMENTS: Listing = Listing {
+    columns: "role_assignments.id, role, user_id, username, role_assignments.created_at,
+        role_assignments.created_by",
+    tables: "role_assignments JOIN users ON users.id = user_id",
+    id: "role_assignments.id",
+    fields: &[
+        field("username", Column::Text("username")),
+        field("role", Column::Text("role")),
+        field("created_at", Column::Moment("role_assignments.created_at")),
+    ],
+    sorted: "",
+};
 
 pub(super) fn router() -> Router<AppState> {
     Router::new()
@@ -78,18 +87,13 @@ async fn roles() -> Json<Page<RoleDescription>> {
     })
 }
 
-async fn list(State(state): State<AppState>) -> Result<Json<Page<RoleAssignment>>, Refused> {
-    let mut query = sqlx::QueryBuilder::new(SELECT);
-    let rows: Vec<Row> = query
-        .push(" ORDER BY role_assignments.id")
-        .build_query_as()
-        .fetch_all(state.store.read())
-        .await?;
-    Ok(Json(Page {
-        items: rows.into_iter().map(Row::shown).collect::<Result<_, _>>()?,
-        next_cursor: None,
-        total: None,
-    }))
+async fn list(
+    State(state): State<AppState>,
+    asked: Asked<NoShortForms>,
+) -> Result<Response, Refused> {
+    let mut snapshot = state.store.snapshot().await?;
+    let page: Page<Row> = ASSIGNMENTS.page(&asked, |_| (), &mut snapshot).await?;
+    Ok(asked.answer(page.map(Row::shown)?))
 }
 
 async fn create(
@@ -170,7 +174,7 @@ async fn remove(
 }
 
 async fn find(act: &mut Act<'_>, id: &str) -> Result<Row, Refused> {
-    let mut query = sqlx::QueryBuilder::new(SELECT);
+    let mut query = ASSIGNMENTS.select();
     query
         .push(" WHERE role_assignments.id = ")
         .push_bind(id)

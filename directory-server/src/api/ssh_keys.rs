@@ -1,24 +1,39 @@
 //! `/users/{id}/ssh-keys`, and the same for oneself.
 
+use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{delete, get};
-use axum::{Json, Router};
 use directory_api::rest::{NewSshKey, Page, SshKey, Time};
-use sqlx::SqliteConnection;
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::time;
 use super::users::UserRow;
 use crate::act::Act;
 use crate::audit::{Draft, Severity};
-use crate::http::{Body, Call, Refused};
+use crate::http::{Asked, Body, Call, Column, Listing, NoShortForms, Refused, field};
 use crate::id::Kind;
 use crate::reach::moment;
 use crate::ssh_key;
 use crate::state::AppState;
 
 const KEYS_PER_USER_MAX: i64 = 50;
+
+const KEYS: Listing = Listing {
+    columns: "*",
+    tables: "ssh_keys",
+    id: "ssh_keys.id",
+    fields: &[
+        field("type", Column::Text("kind")),
+        field("fingerprint", Column::Text("fingerprint")),
+        field("comment", Column::Text("comment")),
+        field("hardware", Column::Truth("hardware")),
+        field("expires_at", Column::Moment("expires_at")),
+        field("created_at", Column::Moment("created_at")),
+    ],
+    sorted: "",
+};
 
 pub(super) fn router() -> Router<AppState> {
     Router::new()
@@ -58,26 +73,24 @@ impl KeyRow {
 async fn list(
     State(state): State<AppState>,
     Path(id): Path<String>,
-) -> Result<Json<Page<SshKey>>, Refused> {
+    asked: Asked<NoShortForms>,
+) -> Result<Response, Refused> {
     let mut snapshot = state.store.snapshot().await?;
     let user = UserRow::find(&mut snapshot, &id).await?;
-    of_user(&mut snapshot, &user.id).await.map(Json)
+    of_user(&mut snapshot, &user.id, &asked).await
 }
 
-/// All keys of a user.
+/// The keys of a user.
 pub(super) async fn of_user(
     database: &mut SqliteConnection,
     user: &str,
-) -> Result<Page<SshKey>, Refused> {
-    let rows: Vec<KeyRow> = sqlx::query_as("SELECT * FROM ssh_keys WHERE user_id = $1 ORDER BY id")
-        .bind(user)
-        .fetch_all(database)
-        .await?;
-    Ok(Page {
-        items: rows.into_iter().map(KeyRow::shown).collect(),
-        next_cursor: None,
-        total: None,
-    })
+    asked: &Asked<NoShortForms>,
+) -> Result<Response, Refused> {
+    let narrow = |query: &mut QueryBuilder<Sqlite>| {
+        query.push(" AND user_id = ").push_bind(user.to_owned());
+    };
+    let page: Page<KeyRow> = KEYS.page(asked, narrow, database).await?;
+    Ok(asked.answer(page.map(|row| Ok::<_, Refused>(row.shown()))?))
 }
 
 async fn create(

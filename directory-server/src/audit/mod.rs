@@ -11,7 +11,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 pub use draft::{Draft, Outcome, Severity};
-pub use read::{Search, by_id, newest_seq, search};
+pub use read::{Search, by_id, newest_seq, page, search};
 pub use verify::verify;
 
 use crate::clock::Random;

@@ -1,9 +1,9 @@
 //! Looking into the chain.
 
-use directory_api::rest::Event;
-use sqlx::{QueryBuilder, Sqlite, SqlitePool};
+use directory_api::rest::{Event, Page};
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection, SqlitePool};
 
-use crate::http::Refused;
+use crate::http::{Asked, Column, Listing, Refused, field};
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -17,8 +17,6 @@ struct Row {
 pub struct Search {
     /// Newer than this number.
     pub after: Option<i64>,
-    /// Older than this number.
-    pub before: Option<i64>,
     /// Not before this moment (ms).
     pub from: Option<i64>,
     /// Before this moment (ms).
@@ -33,34 +31,79 @@ pub struct Search {
     pub host: Option<String>,
     /// How it ended.
     pub outcome: Option<String>,
+    /// Address it came from.
+    pub address: Option<String>,
     /// A piece of text anywhere in it.
     pub text: Option<String>,
-    /// Oldest first.
-    pub ascending: bool,
 }
 
-/// The events that fit, at most `limit`.
+const EVENTS: Listing = Listing {
+    columns: "body, prev_hash, hash",
+    tables: "events",
+    id: "events.id",
+    fields: &[
+        field("seq", Column::Number("seq")),
+        field("time", Column::Moment("time")),
+        field("type", Column::Text("kind")),
+        field("outcome", Column::Text("outcome")),
+        field(
+            "severity",
+            Column::Text("COALESCE(json_extract(body, '$.severity'), '')"),
+        ),
+        field(
+            "reason_code",
+            Column::Text("COALESCE(json_extract(body, '$.reason_code'), '')"),
+        ),
+        field(
+            "actor",
+            Column::Text("COALESCE(json_extract(body, '$.actor.name'), '')"),
+        ),
+        field(
+            "user",
+            Column::Text("COALESCE(json_extract(body, '$.target.name'), '')"),
+        ),
+        field(
+            "host",
+            Column::Text("COALESCE(json_extract(body, '$.host.name'), '')"),
+        ),
+        field("ip", Column::Text(ADDRESS)),
+    ],
+    sorted: "-seq",
+};
+const ADDRESS: &str = "COALESCE(json_extract(body, '$.source.ip'), '')";
+
+/// One page of the events that fit.
+///
+/// # Errors
+/// The question cannot be read, or the database fails.
+pub async fn page<T>(
+    database: &mut SqliteConnection,
+    asked: &Asked<T>,
+    wanted: &Search,
+) -> Result<Page<Event>, Refused> {
+    let narrow = |query: &mut QueryBuilder<Sqlite>| conditions(query, wanted);
+    let rows: Page<Row> = EVENTS.page(asked, narrow, database).await?;
+    rows.map(event)
+}
+
+/// The oldest events that fit, at most `limit`.
 ///
 /// # Errors
 /// The database fails.
 pub async fn search(pool: &SqlitePool, wanted: &Search, limit: u32) -> Result<Vec<Event>, Refused> {
-    let mut query = QueryBuilder::<Sqlite>::new("SELECT body, prev_hash, hash FROM events");
+    let mut query = EVENTS.select();
+    query.push(" WHERE 1 = 1");
     conditions(&mut query, wanted);
-    query.push(if wanted.ascending {
-        " ORDER BY seq"
-    } else {
-        " ORDER BY seq DESC"
-    });
-    query.push(" LIMIT ").push_bind(i64::from(limit));
+    query
+        .push(" ORDER BY seq LIMIT ")
+        .push_bind(i64::from(limit));
     let rows: Vec<Row> = query.build_query_as().fetch_all(pool).await?;
     rows.into_iter().map(event).collect()
 }
 
 fn conditions(query: &mut QueryBuilder<Sqlite>, wanted: &Search) {
-    query.push(" WHERE 1 = 1");
     let numbers = [
         (" AND seq > ", wanted.after),
-        (" AND seq < ", wanted.before),
         (" AND time >= ", wanted.from),
         (" AND time < ", wanted.to),
     ];
@@ -93,6 +136,10 @@ fn conditions(query: &mut QueryBuilder<Sqlite>, wanted: &Search) {
             query.push(" OR json_extract(body, ").push_bind(path);
             query.push(") = ").push_bind(value.clone()).push(")");
         }
+    }
+    if let Some(address) = &wanted.address {
+        query.push(" AND ").push(ADDRESS).push(" = ");
+        query.push_bind(address.clone());
     }
     if let Some(text) = &wanted.text {
         query

@@ -33,6 +33,8 @@ mod rest_audit;
 #[cfg(test)]
 mod rest_bodies;
 #[cfg(test)]
+mod rest_lists;
+#[cfg(test)]
 mod rest_login;
 #[cfg(test)]
 mod rest_people;

@@ -1,68 +1,42 @@
 //! Making, changing and removing groups.
 
-use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use directory_api::rest::{Group, GroupSettings, Page, PageQuery};
+use directory_api::rest::{GroupSettings, Page};
 use posix_names::GroupName;
 use serde::Deserialize;
 use serde_json::Value;
 use sqlx::{QueryBuilder, Sqlite};
 
-use super::row::{GroupRow, SELECT};
+use super::row::{GROUPS, GroupRow};
 use crate::act::{Act, changes_between};
-use crate::api::{patched, total};
+use crate::api::patched;
 use crate::assign::{Space, check_text, claim_name, next_id, release_names};
 use crate::audit::Draft;
-use crate::http::{Body, Call, Filters, Paging, Refused, answer_object};
+use crate::http::{Asked, Body, Call, Refused, answer_object};
 use crate::id::Kind;
 use crate::state::AppState;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
-    limit: Option<u32>,
-    cursor: Option<String>,
-    count: Option<bool>,
     q: Option<String>,
 }
 
 pub(super) async fn list(
     State(state): State<AppState>,
-    Filters(wanted): Filters<Wanted>,
-) -> Result<Json<Page<Group>>, Refused> {
-    let paging = Paging::of(&PageQuery {
-        limit: wanted.limit,
-        cursor: wanted.cursor.clone(),
-        count: wanted.count,
-    })?;
+    asked: Asked<Wanted>,
+) -> Result<Response, Refused> {
+    let narrow = |query: &mut QueryBuilder<Sqlite>| {
+        if let Some(text) = &asked.wanted.q {
+            query.push(" AND instr(lower(name || ' ' || description), lower(");
+            query.push_bind(text.clone()).push(")) > 0");
+        }
+    };
     let mut snapshot = state.store.snapshot().await?;
-    let mut query = QueryBuilder::new(SELECT);
-    conditions(&mut query, &wanted);
-    query.push(" AND id > ").push_bind(paging.after.clone());
-    query.push(" ORDER BY id LIMIT ").push_bind(paging.fetch());
-    let rows: Vec<GroupRow> = query.build_query_as().fetch_all(&mut *snapshot).await?;
-    let rows = paging.page(rows, |row| row.id.clone());
-    let mut count = QueryBuilder::new("SELECT COUNT(*) FROM groups");
-    conditions(&mut count, &wanted);
-    Ok(Json(Page {
-        items: rows
-            .items
-            .iter()
-            .map(GroupRow::shown)
-            .collect::<Result<_, _>>()?,
-        next_cursor: rows.next_cursor,
-        total: total(&paging, &mut count, &mut snapshot).await?,
-    }))
-}
-
-fn conditions(query: &mut QueryBuilder<Sqlite>, wanted: &Wanted) {
-    query.push(" WHERE 1 = 1");
-    if let Some(text) = &wanted.q {
-        query.push(" AND instr(lower(name || ' ' || description), lower(");
-        query.push_bind(text.clone()).push(")) > 0");
-    }
+    let page: Page<GroupRow> = GROUPS.page(&asked, narrow, &mut snapshot).await?;
+    Ok(asked.answer(page.map(|row| row.shown())?))
 }
 
 pub(super) async fn show(

@@ -5,7 +5,7 @@ use posix_names::Gid;
 use sqlx::SqliteConnection;
 
 use crate::api::time;
-use crate::http::Refused;
+use crate::http::{Column, Listing, Refused, field};
 use crate::id::Kind;
 
 /// One row of `groups`, with its number of direct members.
@@ -23,15 +23,35 @@ pub(crate) struct GroupRow {
     members: i64,
 }
 
-/// What every query of groups begins with.
-pub(super) const SELECT: &str = "SELECT groups.*,
-    (SELECT COUNT(*) FROM group_users WHERE group_id = groups.id)
-    + (SELECT COUNT(*) FROM group_groups WHERE parent_id = groups.id) AS members FROM groups";
+/// What every query of groups reads.
+pub(super) const GROUPS: Listing = Listing {
+    columns: "groups.*, (SELECT COUNT(*) FROM group_users WHERE group_id = groups.id)
+        + (SELECT COUNT(*) FROM group_groups WHERE parent_id = groups.id) AS members",
+    tables: "groups",
+    id: "groups.id",
+    fields: &[
+        field("name", Column::Text("groups.name")),
+        field("description", Column::Text("groups.description")),
+        field("unix", Column::Truth("groups.unix")),
+        field("gid", Column::Number("COALESCE(groups.gid, 0)")),
+        field("created_at", Column::Moment("groups.created_at")),
+        field("updated_at", Column::Moment("groups.updated_at")),
+        field(
+            "member",
+            Column::Any {
+                begin: "groups.id IN (SELECT group_id FROM group_users
+                    JOIN users ON users.id = user_id WHERE",
+                text: "username",
+            },
+        ),
+    ],
+    sorted: "",
+};
 
 impl GroupRow {
     /// By id or name.
     pub(crate) async fn find(database: &mut SqliteConnection, name: &str) -> Result<Self, Refused> {
-        let mut query = sqlx::QueryBuilder::new(SELECT);
+        let mut query = GROUPS.select();
         query.push(if Kind::Group.is_id(name) {
             " WHERE id = "
         } else {

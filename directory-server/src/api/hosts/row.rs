@@ -3,18 +3,43 @@
 use directory_api::agent::HostFacts;
 use directory_api::rest::{Host, HostSettings, Time};
 use jiff::{SignedDuration, Timestamp};
-use sqlx::{QueryBuilder, SqliteConnection};
+use sqlx::SqliteConnection;
 
 use crate::api::time;
-use crate::http::Refused;
+use crate::http::{Column, Listing, Refused, field};
 use crate::id::Kind;
 use crate::reach::{host_state, moment};
 
 /// A host is called stale when nothing was heard of it for so long.
 pub(super) const STALE_AFTER: SignedDuration = SignedDuration::from_mins(10);
 
-pub(super) const SELECT: &str = "SELECT hosts.*, projects.name AS project
-    FROM hosts JOIN projects ON projects.id = project_id";
+/// What every query of hosts reads.
+pub(super) const HOSTS: Listing = Listing {
+    columns: "hosts.*, projects.name AS project",
+    tables: "hosts JOIN projects ON projects.id = project_id",
+    id: "hosts.id",
+    fields: &[
+        field("hostname", Column::Text("hostname")),
+        field("state", Column::Text("state")),
+        field("display_name", Column::Text("display_name")),
+        field("description", Column::Text("hosts.description")),
+        field("project", Column::Text("projects.name")),
+        field("ephemeral", Column::Truth("ephemeral")),
+        field("bundle_version", Column::Number("bundle_version")),
+        field("acked_version", Column::Number("acked_version")),
+        field("last_seen", Column::Moment("last_seen")),
+        field("created_at", Column::Moment("hosts.created_at")),
+        field("updated_at", Column::Moment("hosts.updated_at")),
+        field(
+            "tag",
+            Column::Any {
+                begin: "hosts.id IN (SELECT host_id FROM host_tags WHERE",
+                text: "tag",
+            },
+        ),
+    ],
+    sorted: "",
+};
 
 /// One row of `hosts` with the name of its project.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -41,7 +66,7 @@ pub(crate) struct HostRow {
 impl HostRow {
     /// By id, or by the name of a host that is not retired.
     pub(crate) async fn find(database: &mut SqliteConnection, name: &str) -> Result<Self, Refused> {
-        let mut query = QueryBuilder::new(SELECT);
+        let mut query = HOSTS.select();
         if Kind::Host.is_id(name) {
             query.push(" WHERE hosts.id = ").push_bind(name);
         } else {

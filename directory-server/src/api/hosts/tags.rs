@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -11,12 +10,25 @@ use directory_api::rest::{Page, Tag, TagsChange, TagsChanged};
 use super::HostRow;
 use crate::act::Act;
 use crate::audit::Draft;
-use crate::http::{Body, Call, Refused};
+use crate::http::{Asked, Body, Call, Column, Listing, NoShortForms, Refused, field};
 use crate::reach::World;
 use crate::state::AppState;
 
 const TAGS_MAX: usize = 64;
 const TAG_BYTES_MAX: usize = 128;
+
+const IN_USE: Listing = Listing {
+    columns: "name, hosts",
+    tables: "(SELECT tag AS name, COUNT(*) AS hosts
+        FROM host_tags JOIN hosts ON hosts.id = host_id
+        WHERE state <> 'retired' GROUP BY tag)",
+    id: "name",
+    fields: &[
+        field("name", Column::Text("name")),
+        field("host_count", Column::Number("hosts")),
+    ],
+    sorted: "",
+};
 
 /// Checks tags that administrators give: `key=value` or a bare word, none that hosts or facts make.
 pub(crate) fn checked_tags(tags: &[String]) -> Result<BTreeSet<String>, Refused> {
@@ -67,22 +79,28 @@ pub(super) async fn set_tags(
     Ok(())
 }
 
-pub(super) async fn list(State(state): State<AppState>) -> Result<Json<Page<Tag>>, Refused> {
-    let rows: Vec<(String, i64)> = sqlx::query_as(
-        "SELECT tag, COUNT(*) FROM host_tags JOIN hosts ON hosts.id = host_id
-         WHERE state <> 'retired' GROUP BY tag ORDER BY tag",
-    )
-    .fetch_all(state.store.read())
-    .await?;
-    let tags = rows.into_iter().map(|(name, hosts)| Tag {
-        name,
-        host_count: hosts.unsigned_abs(),
-    });
-    Ok(Json(Page {
-        items: tags.collect(),
-        next_cursor: None,
-        total: None,
-    }))
+#[derive(Debug, sqlx::FromRow)]
+struct TagRow {
+    name: String,
+    hosts: i64,
+}
+
+impl TagRow {
+    fn shown(self) -> Tag {
+        Tag {
+            name: self.name,
+            host_count: self.hosts.unsigned_abs(),
+        }
+    }
+}
+
+pub(super) async fn list(
+    State(state): State<AppState>,
+    asked: Asked<NoShortForms>,
+) -> Result<Response, Refused> {
+    let mut snapshot = state.store.snapshot().await?;
+    let page: Page<TagRow> = IN_USE.page(&asked, |_| (), &mut snapshot).await?;
+    Ok(asked.answer(page.map(|row| Ok::<_, Refused>(row.shown()))?))
 }
 
 pub(super) async fn change(

@@ -4,100 +4,83 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use directory_api::rest::{AccessibleHost, Page, PageQuery, User};
-use jiff::Timestamp;
-use policy::{Question, UserState};
+use directory_api::rest::{AccessibleHost, Page};
+use policy::UserState;
 use serde::Deserialize;
 use sqlx::{QueryBuilder, Sqlite};
 
 use super::UserRow;
-use crate::api::{reason_code, total};
-use crate::http::{Call, Column, Field, FilterText, Filters, Paging, Refused, answer_object};
-use crate::reach::World;
+use crate::api::reachable;
+use crate::http::{Asked, Call, Column, Listing, Refused, answer_object, field};
+use crate::reach::{Login, World};
 use crate::state::AppState;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
-    limit: Option<u32>,
-    cursor: Option<String>,
-    count: Option<bool>,
     state: Option<UserState>,
     q: Option<String>,
     group: Option<String>,
-    filter: Option<FilterText>,
 }
 
-/// What `filter` can look at.
-const FIELDS: &[Field] = &[
-    Field {
-        name: "username",
-        column: Column::Text("username"),
-    },
-    Field {
-        name: "state",
-        column: Column::Text("state"),
-    },
-    Field {
-        name: "display_name",
-        column: Column::Text("display_name"),
-    },
-    Field {
-        name: "email",
-        column: Column::Text("email"),
-    },
-    Field {
-        name: "uid",
-        column: Column::Number("uid"),
-    },
-    Field {
-        name: "group",
-        column: Column::Any {
-            begin: "id IN (SELECT user_id FROM group_users JOIN groups ON groups.id = group_id WHERE",
-            text: "groups.name",
-        },
-    },
-];
+const USERS: Listing = Listing {
+    columns: "*",
+    tables: "users",
+    id: "users.id",
+    fields: &[
+        field("username", Column::Text("username")),
+        field("state", Column::Text("state")),
+        field("display_name", Column::Text("display_name")),
+        field("email", Column::Text("email")),
+        field("description", Column::Text("description")),
+        field("uid", Column::Number("uid")),
+        field("expires_at", Column::Moment("expires_at")),
+        field("last_login_at", Column::Moment("last_login_at")),
+        field("created_at", Column::Moment("created_at")),
+        field("updated_at", Column::Moment("updated_at")),
+        field(
+            "group",
+            Column::Any {
+                begin: "users.id IN (SELECT user_id FROM group_users
+                    JOIN groups ON groups.id = group_id WHERE",
+                text: "groups.name",
+            },
+        ),
+        field(
+            "role",
+            Column::Any {
+                begin: "users.id IN (SELECT user_id FROM role_assignments WHERE",
+                text: "role",
+            },
+        ),
+    ],
+    sorted: "",
+};
 
 pub(super) async fn list(
     State(state): State<AppState>,
-    Filters(wanted): Filters<Wanted>,
-) -> Result<Json<Page<User>>, Refused> {
-    let paging = Paging::of(&PageQuery {
-        limit: wanted.limit,
-        cursor: wanted.cursor.clone(),
-        count: wanted.count,
-    })?;
+    asked: Asked<Wanted>,
+) -> Result<Response, Refused> {
     let mut snapshot = state.store.snapshot().await?;
-    let mut query = QueryBuilder::new("SELECT * FROM users");
-    conditions(&mut query, &wanted)?;
-    query.push(" AND id > ").push_bind(paging.after.clone());
-    query.push(" ORDER BY id LIMIT ").push_bind(paging.fetch());
-    let rows: Vec<UserRow> = query.build_query_as().fetch_all(&mut *snapshot).await?;
-    let rows = paging.page(rows, |row| row.id.clone());
-    let mut items = Vec::with_capacity(rows.items.len());
-    for row in &rows.items {
+    let narrow = |query: &mut QueryBuilder<Sqlite>| narrow(query, &asked);
+    let page: Page<UserRow> = USERS.page(&asked, narrow, &mut snapshot).await?;
+    let mut items = Vec::with_capacity(page.items.len());
+    for row in &page.items {
         items.push(row.shown(&mut snapshot).await?);
     }
-    let mut count = QueryBuilder::new("SELECT COUNT(*) FROM users");
-    conditions(&mut count, &wanted)?;
-    Ok(Json(Page {
-        items,
-        next_cursor: rows.next_cursor,
-        total: total(&paging, &mut count, &mut snapshot).await?,
-    }))
+    Ok(asked.answer(page.with(items)))
 }
 
-fn conditions(query: &mut QueryBuilder<Sqlite>, wanted: &Wanted) -> Result<(), Refused> {
-    query.push(" WHERE ");
+fn narrow(query: &mut QueryBuilder<Sqlite>, asked: &Asked<Wanted>) {
+    let wanted = &asked.wanted;
     match wanted.state {
-        Some(UserState::Staged) => query.push("state = 'staged'"),
-        Some(UserState::Active) => query.push("state = 'active'"),
-        Some(UserState::Suspended) => query.push("state = 'suspended'"),
-        Some(UserState::Deleted) => query.push("state = 'deleted'"),
+        Some(UserState::Staged) => query.push(" AND state = 'staged'"),
+        Some(UserState::Active) => query.push(" AND state = 'active'"),
+        Some(UserState::Suspended) => query.push(" AND state = 'suspended'"),
+        Some(UserState::Deleted) => query.push(" AND state = 'deleted'"),
         // Who filters by state says which; everybody else does not want to see the deleted.
-        None if wanted.filter.is_some() => query.push("1 = 1"),
-        None => query.push("state <> 'deleted'"),
+        None if asked.has_filter() => query,
+        None => query.push(" AND state <> 'deleted'"),
     };
     if let Some(text) = &wanted.q {
         query.push(" AND instr(lower(username || ' ' || display_name || ' ' || email), lower(");
@@ -110,10 +93,6 @@ fn conditions(query: &mut QueryBuilder<Sqlite>, wanted: &Wanted) -> Result<(), R
             .push(" OR groups.name = ")
             .push_bind(group.clone())
             .push(")");
-    }
-    match &wanted.filter {
-        Some(filter) => filter.push(query, FIELDS),
-        None => Ok(()),
     }
 }
 
@@ -136,34 +115,6 @@ pub(super) async fn access(
     let mut snapshot = state.store.snapshot().await?;
     let user = UserRow::find(&mut snapshot, &id).await?;
     let world = World::load(&mut snapshot).await?;
-    Ok(Json(hosts_of(&world, &user.id, call.now())))
-}
-
-/// The hosts that some rule gives to a user, with what would be said there now.
-pub(crate) fn hosts_of(world: &World, user: &str, now: Timestamp) -> Page<AccessibleHost> {
-    let person = world.people.iter().find(|person| person.id == user);
-    let hosts = world.hosts.iter().filter_map(|host| {
-        let person = person.filter(|person| world.could_reach(person, host))?;
-        let decision = world.decide(&Question {
-            person,
-            host,
-            service: "sshd",
-            source: None,
-            now,
-        });
-        Some(AccessibleHost {
-            id: host.id.clone(),
-            hostname: host.name.clone(),
-            project: host.project.clone(),
-            allowed: decision.allowed,
-            reason_code: reason_code(decision.reason),
-            sentence: decision.sentence,
-            rule_ids: decision.rule_ids,
-        })
-    });
-    Page {
-        items: hosts.collect(),
-        next_cursor: None,
-        total: None,
-    }
+    let login = Login::by_ssh(call.now());
+    Ok(Json(reachable::hosts_of(&world, &user.id, &login)))
 }

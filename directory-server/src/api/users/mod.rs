@@ -13,7 +13,6 @@ use axum::routing::{get, post};
 use crate::state::AppState;
 
 pub(crate) use create::{NewRow, insert};
-pub(crate) use list::hosts_of;
 pub(crate) use passwords::{Stored, store_verifier};
 pub(crate) use row::{UserRow, keep_an_owner};
 
