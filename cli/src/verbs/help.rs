@@ -108,7 +108,7 @@ pub(crate) fn run(arguments: &HelpArguments, context: &Context) -> Result<(), Fa
                 .next("cloudid --help, or cloudid help topics")
         })?;
     }
-    let text = shown.render_long_help().to_string();
+    let text = shown.render_help().to_string();
     context.output.text(&text)
 }
 
