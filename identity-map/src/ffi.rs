@@ -1,19 +1,19 @@
 //! Maps sealed memory files. The bytes belong to the cacher, which could change them at any time,
-//! so they are only ever copied out, by volatile loads that no other process can turn into anything
-//! else than wrong bytes.
+//! so they are only ever copied out, by loads that no other process can turn into anything else
+//! than wrong bytes.
 
 #![expect(unsafe_code, reason = "the kernel's mappings are raw memory")]
 
 use std::os::fd::BorrowedFd;
 use std::ptr::null_mut;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use rustix::io::Result;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
-/// So much is copied at a time: first lines of the CPU cache, then words.
-const LINE_BYTES: usize = 64;
-const WORD_BYTES: usize = 8;
+const WORD_BYTES: usize = size_of::<u64>();
+/// From here on it pays to let the CPU copy a block.
+const BLOCK_BYTES_MIN: usize = 512;
 
 /// A mapping of the first bytes of a file; it ends with this.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub(crate) struct Mapping {
     length: usize,
 }
 
-// SAFETY: the memory is only read, or reached through atomics, and unmapped by the one owner.
+// SAFETY: the memory is reached through atomics and machine code only, and unmapped by the one owner.
 unsafe impl Send for Mapping {}
 // SAFETY: as above.
 unsafe impl Sync for Mapping {}
@@ -55,13 +55,12 @@ impl Mapping {
         if !inside {
             return false;
         }
-        let start = self.start.wrapping_add(from);
-        let (lines, rest) = buffer.as_chunks_mut::<LINE_BYTES>();
-        let start = copy_chunks(start, lines);
-        let (words, rest) = rest.as_chunks_mut::<WORD_BYTES>();
-        let start = copy_chunks(start, words);
-        let (bytes, _) = rest.as_chunks_mut::<1>();
-        copy_chunks(start, bytes);
+        let at = self.start.wrapping_add(from);
+        if buffer.len() >= BLOCK_BYTES_MIN {
+            copy_block(at, buffer);
+        } else {
+            copy_words(at, buffer);
+        }
         true
     }
 
@@ -84,15 +83,50 @@ impl Drop for Mapping {
     }
 }
 
-/// Copies chunks from inside a mapping; where they end. Each byte is read once, whatever becomes of
-/// it meanwhile.
-#[inline]
-fn copy_chunks<const N: usize>(mut at: *const u8, chunks: &mut [[u8; N]]) -> *const u8 {
-    for chunk in chunks {
-        // SAFETY: the caller has checked that so many bytes lie inside the mapping, and bytes have
-        // no alignment. Volatile, because their owner may change them.
-        *chunk = unsafe { at.cast::<[u8; N]>().read_volatile() };
-        at = at.wrapping_add(N);
+/// Copies what the caller has checked to lie inside a mapping.
+fn copy_words(mut at: *mut u8, buffer: &mut [u8]) {
+    let before_words = at.align_offset(WORD_BYTES).min(buffer.len());
+    let (before, rest) = buffer.split_at_mut(before_words);
+    let (words, after) = rest.as_chunks_mut::<WORD_BYTES>();
+    at = copy_bytes(at, before);
+    for word in words {
+        // SAFETY: aligned after the bytes before, and inside the mapping.
+        let source = unsafe { AtomicU64::from_ptr(at.cast()) };
+        *word = source.load(Ordering::Relaxed).to_ne_bytes();
+        at = at.wrapping_add(WORD_BYTES);
+    }
+    copy_bytes(at, after);
+}
+
+/// As [`copy_words`]; where the bytes end.
+fn copy_bytes(mut at: *mut u8, buffer: &mut [u8]) -> *mut u8 {
+    for byte in buffer {
+        // SAFETY: inside the mapping.
+        let source = unsafe { AtomicU8::from_ptr(at) };
+        *byte = source.load(Ordering::Relaxed);
+        at = at.wrapping_add(1);
     }
     at
+}
+
+/// As [`copy_words`], for many bytes: one instruction, of which the compiler knows nothing but that
+/// it writes the buffer.
+#[cfg(target_arch = "x86_64")]
+fn copy_block(at: *mut u8, buffer: &mut [u8]) {
+    // SAFETY: reads inside the mapping and writes the buffer, from front to back: the direction
+    // flag is clear wherever functions are called.
+    unsafe {
+        std::arch::asm!(
+            "rep movsb",
+            inout("rcx") buffer.len() => _,
+            inout("rsi") at => _,
+            inout("rdi") buffer.as_mut_ptr() => _,
+            options(nostack, preserves_flags),
+        );
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn copy_block(at: *mut u8, buffer: &mut [u8]) {
+    copy_words(at, buffer);
 }

@@ -30,6 +30,12 @@ static HELD: Exchange<Held> = Exchange::new();
 static READ_FROM_FILE: AtomicU32 = AtomicU32::new(0);
 static PAUSE: Pause = Pause::new(1_000, 64_000);
 
+/// Makes this process one that has not looked up anything yet; for tests, which share a process.
+pub(crate) fn forget() {
+    READ_FROM_FILE.store(0, Relaxed);
+    PAUSE.end();
+}
+
 /// A mapped map.
 #[derive(Debug)]
 pub(crate) struct Held {

@@ -15,5 +15,12 @@ mod pack;
 mod pause;
 mod source;
 
+/// Makes this process one that has not looked up anything yet; for tests, which share a process.
+#[doc(hidden)]
+pub fn forget() {
+    held::forget();
+    owner::forget();
+}
+
 pub use pack::{GroupPlaces, UserPlaces};
 pub use source::Source;

@@ -21,6 +21,11 @@ static SILENCE: Pause = Pause::new(2_000, 2_000);
 const NO_LOGIN: &[u8] = b"/usr/sbin/nologin";
 const HOMES: &[u8] = b"/home/";
 
+/// As [`crate::held::forget`].
+pub(crate) fn forget() {
+    SILENCE.end();
+}
+
 pub(crate) fn user(
     socket: &Path,
     sought: Sought<'_>,

@@ -239,17 +239,34 @@ pub(crate) fn on<T: Send>(host: &Host, work: impl FnOnce() -> T + Send) -> T {
             // SAFETY: separates this thread's mounts and descriptors, nothing else.
             let outcome = unsafe { libc::unshare(libc::CLONE_NEWNS | libc::CLONE_FILES) };
             assert_eq!(outcome, 0, "needs root");
-            let private = libc::MS_REC | libc::MS_PRIVATE;
-            mount(Path::new("none"), Path::new("/"), None, private);
-            mount(Path::new("tmpfs"), Path::new("/run"), Some(c"tmpfs"), 0);
-            std::fs::create_dir("/run/cloudid").unwrap();
-            mount(&run, Path::new("/run/cloudid"), None, libc::MS_BIND);
+            see(&run);
             work()
         });
         match inside.join() {
             Ok(result) => result,
             Err(panic) => std::panic::resume_unwind(panic),
         }
+    })
+}
+
+/// Mounts a host's folder as `/run/cloudid`, in a mount namespace of one's own.
+fn see(run: &Path) {
+    let private = libc::MS_REC | libc::MS_PRIVATE;
+    mount(Path::new("none"), Path::new("/"), None, private);
+    mount(Path::new("tmpfs"), Path::new("/run"), Some(c"tmpfs"), 0);
+    std::fs::create_dir("/run/cloudid").unwrap();
+    mount(run, Path::new("/run/cloudid"), None, libc::MS_BIND);
+}
+
+/// Works in a child process that sees the host's `/run/cloudid`; whether it said yes in time.
+pub(crate) fn process_on(host: &Host, work: impl FnOnce() -> bool) -> bool {
+    let run = host.path("run");
+    child_says(|| {
+        // SAFETY: separates the child's mounts, nothing else.
+        let outcome = unsafe { libc::unshare(libc::CLONE_NEWNS) };
+        assert_eq!(outcome, 0, "needs root");
+        see(&run);
+        work()
     })
 }
 
@@ -336,14 +353,16 @@ pub(crate) fn close(descriptor: i32) {
     unsafe { libc::close(descriptor) };
 }
 
-/// Forks, works in the child, and tells whether the child said yes within ten seconds.
+/// Forks, works in the child, and tells whether the child said yes within a minute.
 pub(crate) fn child_says(work: impl FnOnce() -> bool) -> bool {
     // SAFETY: the child only looks up and leaves.
     let child = unsafe { libc::fork() };
     if child == 0 {
         // SAFETY: ends a child that hangs.
-        unsafe { libc::alarm(10) };
-        let code = if work() { 0 } else { 1 };
+        unsafe { libc::alarm(60) };
+        nss_cloudid::forget();
+        let said = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+        let code = if matches!(said, Ok(true)) { 0 } else { 1 };
         // SAFETY: leaves without running anything of the parent's.
         unsafe { libc::_exit(code) };
     }

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod buffers;
 #[cfg(test)]
+mod cacher;
+#[cfg(test)]
 mod ffi;
 #[cfg(test)]
 mod glibc;
@@ -15,6 +17,8 @@ mod group_lists;
 mod host;
 #[cfg(test)]
 mod inside;
+#[cfg(test)]
+mod memory;
 #[cfg(test)]
 mod module;
 #[cfg(test)]

@@ -1,0 +1,217 @@
+//! A process that looks up much holds the map in memory: the same answers, left at once when it is
+//! superseded, and given up quietly when the cacher does something strange. Each test works in a
+//! process of its own, because what is held belongs to a process.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::unix::net::UnixListener;
+
+use identity_map::{MapContent, write_map};
+use posix_names::Gecos;
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+
+use crate::cacher::Cacher;
+use crate::ffi::{Guarded, Key, NOT_FOUND, SUCCESS, UNAVAILABLE};
+use crate::ffi::{group, group_list, process_on, user};
+use crate::host::Host;
+use crate::people::{ALICE, three};
+
+/// More lookups than make a process ask for the memory file.
+const MANY: usize = 40;
+
+/// How many maps this process has mapped.
+pub(crate) fn held() -> usize {
+    let maps = fs::read_to_string("/proc/self/maps").unwrap();
+    maps.lines()
+        .filter(|line| line.contains(" r--s ") && line.contains("memfd:identity.map"))
+        .count()
+}
+
+pub(crate) fn descriptors() -> usize {
+    fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+/// Looks up until the map is held, or a process would hold it.
+pub(crate) fn look_up_much(memory: &Guarded) -> bool {
+    (0..MANY).all(|_| user(memory, Key::Name("alice"), 1024).status == SUCCESS)
+}
+
+/// The next version, with another Alice.
+pub(crate) fn changed() -> MapContent {
+    let mut content = three();
+    content.version += 1;
+    content.users[0].gecos = Gecos::cleaned("Alice Changed");
+    content
+}
+
+pub(crate) fn alice(memory: &Guarded) -> String {
+    let said = user(memory, Key::Id(ALICE), 1024);
+    said.entry.map_or_else(String::new, |entry| entry.line)
+}
+
+/// Everything but Alice's comment, which differs between versions.
+pub(crate) fn all_is_well(memory: &Guarded) -> bool {
+    let dev = group(memory, Key::Name("dev"), 1024).entry;
+    user(memory, Key::Name("alice"), 1024).status == SUCCESS
+        && user(memory, Key::Id(ALICE), 1024).status == SUCCESS
+        && user(memory, Key::Name("mallory"), 1024).status == NOT_FOUND
+        && user(memory, Key::Id(ALICE + 9), 1024).status == UNAVAILABLE
+        && user(memory, Key::Id(1), 1024).status == NOT_FOUND
+        && dev.is_some_and(|dev| dev.members == ["alice", "bob"])
+        && group_list("alice", &[], 0, -1).entry.unwrap() == [71_000, 71_001]
+}
+
+#[test]
+fn nss_18_a_process_asks_once_and_only_after_many_lookups() {
+    let host = Host::knowing(&three());
+    let cacher = Cacher::of(&host, &three());
+    assert!(host.says(&["id", "alice"]).contains("70001(alice)"));
+    assert_eq!(cacher.connections(), 0, "a few lookups ask nobody");
+    let many = process_on(&host, || {
+        let memory = Guarded::new();
+        let before = descriptors();
+        (0..50).all(|_| look_up_much(&memory)) && held() == 1 && descriptors() == before
+    });
+    assert!(many);
+    assert_eq!(cacher.connections(), 1);
+}
+
+#[test]
+fn nss_18_what_is_held_answers_everything_without_file_and_cacher() {
+    let host = Host::knowing(&three());
+    let cacher = Cacher::of(&host, &three());
+    let answered = process_on(&host, || {
+        let memory = Guarded::new();
+        let held = look_up_much(&memory) && held() == 1;
+        fs::remove_file(host.map()).unwrap();
+        fs::rename(host.socket(), host.path("run/away")).unwrap();
+        let well = all_is_well(&memory) && alice(&memory).contains("Person alice");
+        fs::rename(host.path("run/away"), host.socket()).unwrap();
+        held && well
+    });
+    assert!(answered);
+    drop(cacher);
+}
+
+#[test]
+fn nss_03_a_superseded_map_is_left_with_the_next_lookup() {
+    let host = Host::knowing(&three());
+    let cacher = Cacher::of(&host, &three());
+    let (mut ready, mut get_ready) = std::io::pipe().unwrap();
+    let (mut done, mut get_done) = std::io::pipe().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            ready.read_exact(&mut [0]).unwrap();
+            cacher.publish(&host, &changed());
+            get_done.write_all(b"!").unwrap();
+        });
+        let left = process_on(&host, || {
+            let memory = Guarded::new();
+            let before = look_up_much(&memory) && held() == 1;
+            get_ready.write_all(b"!").unwrap();
+            done.read_exact(&mut [0]).unwrap();
+            let next = alice(&memory);
+            let left = held() == 0 && next.contains("Alice Changed");
+            before && left && look_up_much(&memory) && held() == 1
+        });
+        assert!(left);
+    });
+    assert_eq!(cacher.connections(), 2);
+}
+
+#[test]
+fn a_cacher_that_was_killed_is_noticed_by_its_next_map() {
+    let host = Host::knowing(&three());
+    let _killed = Cacher::of(&host, &three());
+    let noticed = process_on(&host, || {
+        let memory = Guarded::new();
+        let held_before = look_up_much(&memory) && held() == 1;
+        // The next cacher publishes, and cannot say *superseded* in the first one's memory file.
+        host.publish(&changed());
+        let mut lookups = std::iter::repeat_with(|| alice(&memory)).take(50_000_000);
+        held_before && lookups.any(|line| line.contains("Alice Changed"))
+    });
+    assert!(noticed);
+}
+
+fn memory_file(bytes: &[u8], seals: SealFlags) -> File {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let mut file = File::from(memfd_create(c"identity.map", flags).unwrap());
+    file.write_all(bytes).unwrap();
+    fcntl_add_seals(&file, seals).unwrap();
+    file
+}
+
+#[test]
+fn nss_01_a_file_without_all_seals_is_never_held() {
+    let bytes = write_map(&three()).unwrap();
+    let all = [
+        SealFlags::SHRINK,
+        SealFlags::GROW,
+        SealFlags::FUTURE_WRITE,
+        SealFlags::SEAL,
+    ];
+    let without = |missing| {
+        all.into_iter()
+            .filter(move |seal| *seal != missing)
+            .collect()
+    };
+    let mut bad: Vec<File> = all
+        .into_iter()
+        .map(|missing| memory_file(&bytes, without(missing)))
+        .collect();
+    let mut plain = tempfile::tempfile().unwrap();
+    plain.write_all(&bytes).unwrap();
+    bad.push(plain);
+    bad.push(memory_file(&bytes[..100], all.into_iter().collect()));
+    for file in bad {
+        let host = Host::knowing(&three());
+        let cacher = Cacher::on(&host);
+        cacher.hands_out_file(file);
+        let refused = process_on(&host, || {
+            let memory = Guarded::new();
+            (0..5).all(|_| look_up_much(&memory)) && held() == 0 && all_is_well(&memory)
+        });
+        assert!(refused);
+        let asked = cacher.connections() - cacher.asked().len();
+        assert_eq!(asked, 1, "asked again before the pause was over");
+    }
+}
+
+#[test]
+fn nss_02_a_map_spoilt_in_memory_gives_way_to_the_file() {
+    let host = Host::knowing(&three());
+    let cacher = Cacher::on(&host);
+    let mut bytes = write_map(&three()).unwrap();
+    // Everything behind the header.
+    bytes.iter_mut().skip(384).for_each(|byte| *byte ^= 0x20);
+    cacher.hands_out(&bytes);
+    let right = process_on(&host, || {
+        let memory = Guarded::new();
+        look_up_much(&memory) && held() == 1 && all_is_well(&memory)
+    });
+    assert!(right);
+}
+
+#[test]
+fn nss_18_whatever_the_cacher_does_the_answers_are_the_same() {
+    type Strange = fn(&Host) -> Option<UnixListener>;
+    let strange: [(&str, Strange); 3] = [
+        ("there is no socket", |_| None),
+        ("it hangs", |host| UnixListener::bind(host.socket()).ok()),
+        ("it crashed", |host| {
+            drop(UnixListener::bind(host.socket()).unwrap());
+            None
+        }),
+    ];
+    for (what, act) in strange {
+        let host = Host::knowing(&three());
+        let kept = act(&host);
+        let same = process_on(&host, || {
+            let memory = Guarded::new();
+            (0..20).all(|_| look_up_much(&memory) && all_is_well(&memory)) && held() == 0
+        });
+        assert!(same, "{what}");
+        drop(kept);
+    }
+}
