@@ -118,6 +118,13 @@ fn keys_tokens_tags_and_explanations_of_an_enrolled_host() {
         host.ok("cloudid config list directory")
             .contains("10-directory.toml:")
     );
+    assert!(
+        host.ok("cloudid config get offline.max_age")
+            .contains("default")
+    );
+    assert!(cloudid.ok("who-can --on web-1").starts_with("alice\t"));
+    assert!(cloudid.ok("what-can alice").starts_with("web-1\t"));
+    assert!(cloudid.ok("admin list").contains("\towner\t"));
 
     cloudid.ok("host tag web-1 rack=7 --yes");
     assert!(cloudid.ok("tag list").contains("rack=7\t1"));
