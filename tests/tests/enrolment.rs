@@ -48,6 +48,20 @@ impl Scene {
         ))
     }
 
+    /// Somebody types it, and answers the question whether logins work.
+    fn enrol_at_a_terminal(&self, name: &str, logins_work: &str) -> Outcome {
+        let token = self.directory.new_token(name, &["env=dev"]);
+        self.host.write("/root/token", &token);
+        let url = self.directory.url();
+        let mut terminal = self.host.terminal(&format!(
+            "cloudid enroll {url} --token-file /root/token --name {name}"
+        ));
+        terminal.expect("enrol this host").answer("y");
+        terminal.expect("Do both logins work");
+        terminal.answer(logins_work);
+        terminal.finish()
+    }
+
     #[track_caller]
     fn is_as_before(&self, what: &str) {
         let now = fingerprint(&self.host);
@@ -101,6 +115,17 @@ fn pkg_02_an_enrolment_that_fails_late_is_taken_back_byte_for_byte() {
     let enrolled = scene.enrol("web-9");
     assert!(enrolled.succeeded(), "{enrolled:?}");
     host.until("id alice");
+}
+
+#[test]
+fn an_enrolment_at_a_terminal_stays_only_when_somebody_says_that_logins_work() {
+    let scene = Scene::new();
+    let taken_back = scene.enrol_at_a_terminal("web-1", "n");
+    assert_eq!(taken_back.code, 1, "{taken_back:?}");
+    scene.is_as_before("not confirmed");
+    let kept = scene.enrol_at_a_terminal("web-2", "y");
+    assert!(kept.succeeded(), "{kept:?}");
+    scene.host.until("id alice");
 }
 
 #[test]
