@@ -2,7 +2,8 @@
 //! Pure. Files win over us: a record that clashes with a local name or id is left out and
 //! reported, never merged.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use identity_map::{MapContent, MapGroup, MapUser, MemberPolicy};
 use policy::UserState;
@@ -12,6 +13,7 @@ use signed_bundle::{GroupRecord, Manifest, PersonRecord, ReadSlice, Slice, Virtu
 use crate::config::{Members, Nss};
 use crate::local::LocalNames;
 use crate::owners::Strangers;
+use crate::people::People;
 use crate::tables::Tables;
 
 const NO_LOGIN_SHELL: &str = "/usr/sbin/nologin";
@@ -22,7 +24,7 @@ pub struct Inputs<'a> {
     /// The manifest in force.
     pub manifest: &'a Manifest,
     /// Its content.
-    pub read: &'a ReadSlice,
+    pub read: &'a Arc<ReadSlice>,
     /// Ids of users that the fast lane has suspended.
     pub revoked: &'a BTreeSet<String>,
     /// What the host itself uses.
@@ -60,16 +62,18 @@ pub struct Clash {
 pub fn apply(inputs: &Inputs<'_>) -> Applied {
     let slice = &inputs.read.slice;
     let mut clashes = Vec::new();
-    let people = own_people(slice, inputs, &mut clashes);
+    let people = People::of(inputs.read, |record| {
+        own_person(record, inputs, &mut clashes)
+    });
     let groups = own_groups(slice, inputs, &mut clashes);
     let map = map(inputs, &people, &groups);
+    let shared = map.groups.iter();
+    let shared = shared.filter(|group| people.with_uid(group.gid.get()).is_none());
+    let names_by_gid = shared.map(|group| (group.gid.get(), group.name.to_string()));
+    let names_by_gid = names_by_gid.collect();
     let mut tables = tables(inputs, people);
+    tables.names_by_gid = names_by_gid;
     tables.groups = groups.len();
-    tables.names_by_gid = map
-        .groups
-        .iter()
-        .map(|group| (group.gid.get(), group.name.to_string()))
-        .collect();
     tables.strangers = inputs
         .strangers
         .users
@@ -83,34 +87,40 @@ pub fn apply(inputs: &Inputs<'_>) -> Applied {
     }
 }
 
-fn own_people(slice: &Slice, inputs: &Inputs<'_>, clashes: &mut Vec<Clash>) -> Vec<PersonRecord> {
+/// How this host sees somebody of the bundle: not at all, as the bundle does, or differently.
+fn own_person(
+    record: &PersonRecord,
+    inputs: &Inputs<'_>,
+    clashes: &mut Vec<Clash>,
+) -> Option<Option<PersonRecord>> {
     let local = inputs.local;
-    let mut people = Vec::with_capacity(slice.people.len());
-    for record in &slice.people {
-        let (uid, gid) = (record.uid.get(), record.gid.get());
-        let name = record.username.as_str();
-        // A local group of the person's name would take the private group's place.
-        let taken = local.users.contains_key(name)
-            || local.groups.contains_key(name)
-            || local.has_uid(uid)
-            || local.has_gid(uid)
-            || local.has_gid(gid);
-        if taken {
-            clashes.push(Clash {
-                id: record.id.clone(),
-                name: name.to_owned(),
-                number: uid,
-            });
-            continue;
-        }
-        let mut record = record.clone();
-        if inputs.revoked.contains(&record.id) {
-            record.state = UserState::Suspended;
-        }
-        record.shell = usable_shell(&record.shell, local, inputs.nss);
-        people.push(record);
+    let (uid, gid) = (record.uid.get(), record.gid.get());
+    let name = record.username.as_str();
+    // A local group of the person's name would take the private group's place.
+    let taken = local.users.contains_key(name)
+        || local.groups.contains_key(name)
+        || local.has_uid(uid)
+        || local.has_gid(uid)
+        || local.has_gid(gid);
+    if taken {
+        clashes.push(Clash {
+            id: record.id.clone(),
+            name: name.to_owned(),
+            number: uid,
+        });
+        return None;
     }
-    people
+    let suspended = inputs.revoked.contains(&record.id);
+    let shell = other_shell(&record.shell, local, inputs.nss);
+    if !suspended && shell.is_none() {
+        return Some(None);
+    }
+    let mut record = record.clone();
+    if suspended {
+        record.state = UserState::Suspended;
+    }
+    record.shell = shell.unwrap_or(record.shell);
+    Some(Some(record))
 }
 
 fn own_groups(slice: &Slice, inputs: &Inputs<'_>, clashes: &mut Vec<Clash>) -> Vec<GroupRecord> {
@@ -128,18 +138,18 @@ fn own_groups(slice: &Slice, inputs: &Inputs<'_>, clashes: &mut Vec<Clash>) -> V
 
 /// Only ordinary shells are replaced when they are not installed: a restricted shell or `nologin`
 /// that is missing must not become an open one.
-fn usable_shell(shell: &LoginShell, local: &LocalNames, nss: &Nss) -> LoginShell {
+fn other_shell(shell: &LoginShell, local: &LocalNames, nss: &Nss) -> Option<LoginShell> {
     let name = shell.as_str().rsplit('/').next().unwrap_or_default();
     let ordinary = nss.fallback_for.iter().any(|one| one == name);
     if local.shells.contains(shell.as_str()) || !ordinary {
-        return shell.clone();
+        return None;
     }
-    LoginShell::parse(&nss.fallback_shell).unwrap_or_else(|_| shell.clone())
+    LoginShell::parse(&nss.fallback_shell).ok()
 }
 
-fn map(inputs: &Inputs<'_>, people: &[PersonRecord], groups: &[GroupRecord]) -> MapContent {
+fn map(inputs: &Inputs<'_>, people: &People, groups: &[GroupRecord]) -> MapContent {
     let everybody = everybody_group(inputs);
-    let gid_of: BTreeMap<&str, Gid> = groups
+    let gid_of: HashMap<&str, Gid> = groups
         .iter()
         .map(|group| (group.id.as_str(), group.gid))
         .collect();
@@ -180,14 +190,27 @@ fn map(inputs: &Inputs<'_>, people: &[PersonRecord], groups: &[GroupRecord]) -> 
 /// A map with two records of one name or number is not written at all, so the first stays: people
 /// of the bundle before strangers, shared groups before private ones.
 fn first_of_each(map: &mut MapContent) {
-    let (mut names, mut uids) = (BTreeSet::new(), BTreeSet::new());
-    map.users.retain(|user| {
-        !names.contains(&user.name) && uids.insert(user.uid) && names.insert(user.name.clone())
+    let (mut names, mut uids) = (HashSet::new(), HashSet::new());
+    let fresh = map.users.iter().map(|user| {
+        !names.contains(user.name.as_str())
+            && uids.insert(user.uid)
+            && names.insert(user.name.as_str())
     });
-    let (mut names, mut gids) = (BTreeSet::new(), BTreeSet::new());
-    map.groups.retain(|group| {
-        !names.contains(&group.name) && gids.insert(group.gid) && names.insert(group.name.clone())
+    let fresh: Vec<bool> = fresh.collect();
+    keep(&mut map.users, fresh);
+    let (mut names, mut gids) = (HashSet::new(), HashSet::new());
+    let fresh = map.groups.iter().map(|group| {
+        !names.contains(group.name.as_str())
+            && gids.insert(group.gid)
+            && names.insert(group.name.as_str())
     });
+    let fresh: Vec<bool> = fresh.collect();
+    keep(&mut map.groups, fresh);
+}
+
+fn keep<T>(records: &mut Vec<T>, wanted: Vec<bool>) {
+    let mut wanted = wanted.into_iter();
+    records.retain(|_| wanted.next().unwrap_or(false));
 }
 
 fn everybody_group(inputs: &Inputs<'_>) -> Option<(GroupName, Gid)> {
@@ -201,7 +224,7 @@ fn everybody_group(inputs: &Inputs<'_>) -> Option<(GroupName, Gid)> {
 /// The groups of the bundle, a private group for each person, and the virtual ones.
 fn map_groups(
     listed: Members,
-    people: &[PersonRecord],
+    people: &People,
     groups: &[GroupRecord],
     everybody: Option<(GroupName, Gid)>,
 ) -> Vec<MapGroup> {
@@ -210,7 +233,7 @@ fn map_groups(
         Members::Here => person.state == UserState::Active,
         Members::None => false,
     };
-    let mut members: BTreeMap<&str, Vec<UserName>> = BTreeMap::new();
+    let mut members: HashMap<&str, Vec<UserName>> = HashMap::new();
     for person in people.iter().filter(listed) {
         for id in &person.groups {
             let of_group = members.entry(id).or_default();
@@ -225,7 +248,7 @@ fn map_groups(
             members: members.remove(group.id.as_str()).unwrap_or_default(),
         })
         .collect();
-    let gids: BTreeSet<Gid> = all.iter().map(|group| group.gid).collect();
+    let gids: HashSet<Gid> = all.iter().map(|group| group.gid).collect();
     let private = people.iter().filter_map(|person| {
         let gid = person.uid.private_group();
         (!gids.contains(&gid)).then_some(MapGroup {
@@ -293,26 +316,14 @@ fn add_strangers(map: &mut MapContent, inputs: &Inputs<'_>) {
     }
 }
 
-fn tables(inputs: &Inputs<'_>, people: Vec<PersonRecord>) -> Tables {
+fn tables(inputs: &Inputs<'_>, people: People) -> Tables {
     let slice = &inputs.read.slice;
     Tables {
         version: inputs.manifest.version,
         issued: inputs.manifest.issued,
         expires: inputs.manifest.expires,
         host: Some(slice.host.clone()),
-        names_by_uid: people
-            .iter()
-            .map(|person| (person.uid.get(), person.username.to_string()))
-            .collect(),
-        people: people
-            .into_iter()
-            .map(|person| (person.username.to_string(), person))
-            .collect(),
-        credentials: slice
-            .credentials
-            .iter()
-            .map(|credential| (credential.user.clone(), credential.clone()))
-            .collect(),
+        people,
         rules: slice.access_rules.clone(),
         unreadable: inputs.read.unreadable_rules.clone(),
         ..Tables::default()

@@ -14,6 +14,7 @@ use crate::disk::Disk;
 use crate::events::Event;
 use crate::events::spool::{Limits, Spool};
 use crate::health::HealthCell;
+use crate::heap;
 use crate::helper_client::Helper;
 use crate::identity::{Enrolled, Identity};
 use crate::local::LocalNames;
@@ -314,6 +315,8 @@ impl Cacher {
         let published =
             tokio::task::spawn_blocking(move || publish(&*disk, &paths, &map, memory.as_deref()));
         let published = published.await;
+        // Nobody waits for it.
+        drop(tokio::task::spawn_blocking(heap::trim));
         match published.map_err(|error| error.to_string()) {
             Ok(Ok(true)) => self.forget_name_cache().await,
             Ok(Ok(false)) => {}

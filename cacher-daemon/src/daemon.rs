@@ -54,7 +54,7 @@ pub async fn start(
     Ok(Running { _tasks: tasks })
 }
 
-/// Runs until SIGTERM or SIGINT; SIGHUP reads the settings again.
+/// Runs until SIGTERM or SIGINT; SIGHUP reads the settings again. The caller holds [`only_one`].
 ///
 /// # Errors
 /// A socket cannot be opened or a signal not be heard.
@@ -63,7 +63,6 @@ pub async fn run(
     paths: &Paths,
     wishes: mpsc::Receiver<Wish>,
 ) -> std::io::Result<()> {
-    let _only_one = only_one(paths)?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;

@@ -1,9 +1,10 @@
 //! The system calls that no library of ours wraps soundly: who connected a Unix socket (`rustix`
 //! reads the pid into a type that cannot be zero, and it is zero for a peer in a pid namespace that
-//! we cannot see into), whether the peer has read what it was sent, and who else has a file open.
+//! we cannot see into), whether the peer has read what it was sent, who else has a file open, and
+//! how the allocator keeps house.
 #![expect(
     unsafe_code,
-    reason = "getsockopt(SO_PEERCRED, SO_PEERPIDFD), ioctl(SIOCOUTQ), fcntl(F_SETLEASE)"
+    reason = "getsockopt, ioctl(SIOCOUTQ), fcntl(F_SETLEASE), mallopt and malloc_trim"
 )]
 
 use std::io;
@@ -54,6 +55,24 @@ pub(crate) fn is_open_elsewhere(file: BorrowedFd<'_>) -> bool {
     // SAFETY: as above. Gives the lease back, so that nobody's open ever breaks it.
     unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLEASE, libc::F_UNLCK) };
     false
+}
+
+/// Lets all threads share two heaps.
+pub(crate) fn share_heaps() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: two numbers go in; the allocator guards itself.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 2);
+    }
+}
+
+/// Gives the free pages of all heaps back to the kernel.
+pub(crate) fn trim_heaps() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: a number goes in; the allocator guards itself.
+    unsafe {
+        libc::malloc_trim(0);
+    }
 }
 
 /// Reads a socket option into a plain C value; refuses an answer of another size.

@@ -7,6 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use policy::{AccessRule, Decision, Host, Person, Question, UnreadableRule};
 use signed_bundle::{CredentialRecord, EffectivePolicy, HostRecord, PersonRecord};
 
+use crate::people::People;
+
 /// The tables in force.
 #[derive(Debug, Default)]
 pub struct Tables {
@@ -18,10 +20,9 @@ pub struct Tables {
     pub expires: Timestamp,
     /// The host, `None` before the first bundle.
     pub host: Option<HostRecord>,
-    pub(crate) people: HashMap<String, PersonRecord>,
-    pub(crate) names_by_uid: HashMap<u32, String>,
+    pub(crate) people: People,
+    /// Groups but the private ones, which have their owner's name and number.
     pub(crate) names_by_gid: HashMap<u32, String>,
-    pub(crate) credentials: HashMap<String, CredentialRecord>,
     pub(crate) rules: Vec<AccessRule>,
     pub(crate) unreadable: Vec<UnreadableRule>,
     /// Groups that appear on this host.
@@ -49,38 +50,45 @@ impl Tables {
     /// A person of the slice by login name.
     #[must_use]
     pub fn person(&self, name: &str) -> Option<&PersonRecord> {
-        self.people.get(name)
+        self.people.named(name)
     }
 
     /// A person of the slice by uid.
     #[must_use]
     pub fn person_with_uid(&self, uid: u32) -> Option<&PersonRecord> {
-        self.person(self.names_by_uid.get(&uid)?)
+        self.people.with_uid(uid)
     }
 
     /// Everybody in the slice.
     pub fn everybody(&self) -> impl Iterator<Item = &PersonRecord> {
-        self.people.values()
+        self.people.iter()
     }
 
     /// The name of a group of this host.
     #[must_use]
     pub fn group_with_gid(&self, gid: u32) -> Option<&str> {
-        self.names_by_gid.get(&gid).map(String::as_str)
+        let shared = self.names_by_gid.get(&gid).map(String::as_str);
+        shared.or_else(|| Some(self.person_with_uid(gid)?.username.as_str()))
     }
 
     /// A group of this host by name, with its gid.
     #[must_use]
     pub fn group_named(&self, name: &str) -> Option<(u32, &str)> {
         let mut groups = self.names_by_gid.iter();
-        let (gid, name) = groups.find(|(_, found)| *found == name)?;
-        Some((*gid, name))
+        let shared = groups.find(|(_, found)| *found == name);
+        let private = || {
+            let person = self.person(name)?;
+            Some((person.uid.private_group().get(), person.username.as_str()))
+        };
+        shared
+            .map(|(gid, name)| (*gid, name.as_str()))
+            .or_else(private)
     }
 
     /// What proves a person here.
     #[must_use]
     pub fn credential(&self, person: &PersonRecord) -> Option<&CredentialRecord> {
-        self.credentials.get(&person.id)
+        self.people.credential(&person.id)
     }
 
     /// The settings of the bundle; the defaults before the first one.

@@ -202,9 +202,11 @@ pub(crate) fn receive_with_file(
     let mut messages = RecvAncillaryBuffer::new(&mut room);
     let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
     let received = recvmsg(socket, &mut [IoSliceMut::new(buffer)], &mut messages, flags)?;
-    let files = messages.drain().filter_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(files) => Some(files),
-        _ => None,
+    let files = messages.drain().filter_map(|message| {
+        let RecvAncillaryMessage::ScmRights(files) = message else {
+            return None;
+        };
+        Some(files)
     });
     for one in files.flatten() {
         file.get_or_insert(one);

@@ -112,6 +112,8 @@ pub fn read_slice(
     let mut people = checks.people(decoded.people);
     let groups = checks.groups(decoded.groups);
     checks.primary_groups(&mut people);
+    // Kept for as long as the bundle is in force.
+    people.shrink_to_fit();
     let credentials = checks.credentials(decoded.credentials, &people);
     Ok(ReadSlice {
         slice: Slice {

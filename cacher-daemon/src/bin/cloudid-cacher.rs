@@ -11,7 +11,7 @@ use cacher_daemon::disk::HostDisk;
 use cacher_daemon::enroll::{EnrollError, Wanted, enroll};
 use cacher_daemon::paths::Paths;
 use cacher_daemon::time::{Clock, SystemClock};
-use cacher_daemon::{daemon, logging, lookups, publish};
+use cacher_daemon::{daemon, heap, logging, lookups, publish};
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -120,6 +120,7 @@ fn enrolled(paths: &Paths, wanted: &Wanted) -> ExitCode {
 }
 
 fn daemon(paths: &Paths, config: Config) -> ExitCode {
+    heap::share();
     logging::begin(&config.daemon.log_level, config.daemon.log_format == "json");
     let runtime = match runtime() {
         Ok(runtime) => runtime,
@@ -133,6 +134,8 @@ fn daemon(paths: &Paths, config: Config) -> ExitCode {
         boot: boot_id(),
     };
     let ran = runtime.block_on(async {
+        // Before a file is touched: spool, marks and sockets have one writer.
+        let _only_one = daemon::only_one(paths).map_err(|error| error.to_string())?;
         let (cacher, wishes) = Cacher::start(parts).map_err(|error| error.to_string())?;
         daemon::run(cacher, paths, wishes)
             .await
@@ -145,6 +148,7 @@ fn daemon(paths: &Paths, config: Config) -> ExitCode {
 }
 
 fn lookups(paths: &Paths, config: &Config) -> ExitCode {
+    heap::share();
     logging::begin(&config.daemon.log_level, config.daemon.log_format == "json");
     let ran = runtime().and_then(|runtime| runtime.block_on(lookups::run(paths, config)));
     match ran {

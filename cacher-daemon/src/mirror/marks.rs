@@ -94,8 +94,8 @@ impl Marks {
         let body = serde_json::to_vec(self)?;
         let checksum: [u8; CHECKSUM_BYTES] = Sha256::digest(&body).into();
         let bytes = [checksum.as_slice(), &body].concat();
-        disk.replace(path, &bytes, 0o600)?;
-        disk.replace(&second_copy(path), &bytes, 0o600)
+        let copies = [path.to_owned(), second_copy(path)];
+        disk.replace_all(&copies.map(|copy| (copy, bytes.as_slice())), 0o600)
     }
 
     /// Notes a suspension; one that was offered again is noted once.

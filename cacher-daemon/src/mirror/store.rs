@@ -68,16 +68,15 @@ impl Store {
         chunks: &Fetched,
         current: Option<&[u8]>,
     ) -> io::Result<()> {
-        let folder = self.folder.join("chunks");
-        for (hash, bytes) in chunks {
-            let path = self.chunk_path(&hex(hash));
-            disk.replace(&path, bytes, 0o600)?;
-        }
-        disk.sync_folder(&folder)?;
-        if let Some(current) = current {
-            disk.replace(&self.manifest_path(Which::Previous), current, 0o600)?;
-        }
-        disk.replace(&self.manifest_path(Which::Newest), manifest, 0o600)
+        let chunks: Vec<(PathBuf, &[u8])> = chunks
+            .iter()
+            .map(|(hash, bytes)| (self.chunk_path(&hex(hash)), bytes.as_slice()))
+            .collect();
+        disk.replace_all(&chunks, 0o600)?;
+        let previous = current.map(|current| (self.manifest_path(Which::Previous), current));
+        let newest = (self.manifest_path(Which::Newest), manifest);
+        let manifests: Vec<_> = previous.into_iter().chain([newest]).collect();
+        disk.replace_all(&manifests, 0o600)
     }
 
     /// Removes chunks that neither manifest names. Nothing depends on its success.

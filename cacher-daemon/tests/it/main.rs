@@ -18,6 +18,7 @@ mod events;
 mod homes;
 mod logins;
 mod lookups;
+mod measure;
 mod memory;
 mod names;
 mod nscd;

@@ -11,12 +11,13 @@ use cacher_daemon::connection::Connection;
 use cacher_daemon::daemon;
 use cacher_daemon::disk::HostDisk;
 use cacher_daemon::memory_files::MemoryFiles;
-use cacher_daemon::publish::publish;
+use cacher_daemon::publish::{publish, publish_kept};
 use identity_map::{Map, MapContent, MapUser};
 use local_protocol::{Client, ClientError, Reply, Request};
 use posix_names::{Gecos, HomeDirectory, LoginShell, Uid, UserName};
 use tokio::io::AsyncReadExt;
 
+use crate::disks::PowerCut;
 use crate::world::*;
 
 async fn ask(host: &TestHost) -> (Reply, Option<OwnedFd>) {
@@ -151,6 +152,28 @@ fn nss_03_who_sees_a_superseded_map_finds_a_newer_one_on_disk() {
             .sum();
         assert!(seen > 0, "the readers saw no change at all");
     });
+}
+
+#[test]
+fn nss_20_wherever_the_power_goes_the_map_for_the_next_boot_is_whole() {
+    let organisation = Organisation::new();
+    for last in 0..100 {
+        let host = TestHost::new(&organisation);
+        publish(&HostDisk, &host.paths, &content(1), None).unwrap();
+        let disk = PowerCut::after(last);
+        let published = publish(&disk, &host.paths, &content(2), None);
+        std::fs::remove_file(host.paths.published_map()).unwrap();
+        assert!(publish_kept(&HostDisk, &host.paths).unwrap());
+        let map = Map::open_file(&host.paths.published_map()).unwrap();
+        let (version, recorded) = versions(&map);
+        assert_eq!(version, recorded);
+        // Whoever heard that it is published finds it after the boot.
+        assert!(version == 2 || published.is_err(), "power gone at {last}");
+        if !disk.happened() {
+            return assert_eq!(version, 2);
+        }
+    }
+    panic!("publishing does not end");
 }
 
 #[tokio::test]

@@ -114,3 +114,28 @@ fn syn_24_a_second_cacher_gives_way_and_a_dead_one_is_no_obstacle() {
     drop(first);
     assert!(daemon::only_one(&host.paths).is_ok());
 }
+
+#[test]
+fn syn_24_of_many_that_start_at_once_one_is_active_and_after_it_the_next() {
+    const STARTING: usize = 8;
+    let organisation = Organisation::new();
+    let host = TestHost::new(&organisation);
+    let everybody = std::sync::Barrier::new(STARTING);
+    let start = || {
+        let mut active = 0;
+        for _ in 0..50 {
+            everybody.wait();
+            let lock = daemon::only_one(&host.paths);
+            active += usize::from(lock.is_ok());
+            // All have tried before the one lets go, as in a crash.
+            everybody.wait();
+            drop(lock);
+        }
+        active
+    };
+    let active: usize = std::thread::scope(|scope| {
+        let starting: Vec<_> = (0..STARTING).map(|_| scope.spawn(start)).collect();
+        starting.into_iter().map(|one| one.join().unwrap()).sum()
+    });
+    assert_eq!(active, 50);
+}
