@@ -138,10 +138,11 @@ fn mirror(suite: &str) -> String {
     found.or_fail(&format!("find a mirror of {suite} in the settings of apt"))
 }
 
+/// Tells whoever watches: that something takes long, or a figure.
 #[expect(
     clippy::print_stderr,
-    reason = "a minute of silence would look like a hang"
+    reason = "a minute of silence would look like a hang, and figures are for people"
 )]
-pub(crate) fn say(what: &str) {
+pub fn say(what: &str) {
     eprintln!("{what}");
 }

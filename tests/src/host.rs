@@ -207,6 +207,13 @@ impl Host {
         self.run(command).text()
     }
 
+    /// The number that a shell command prints.
+    #[track_caller]
+    pub fn number(&self, command: &str) -> u64 {
+        let said = self.ok(command);
+        said.parse().or_fail(&format!("read the number {said:?}"))
+    }
+
     /// A program of the host, ready to be started from outside.
     #[track_caller]
     pub(crate) fn command(&self, program: &[&str]) -> Command {

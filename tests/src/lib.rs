@@ -39,6 +39,7 @@ mod site;
 mod terminal;
 mod wait;
 
+pub use base_root::say;
 pub use cgroup::booting_is_impossible;
 pub use client::{Client, Login, Ssh};
 pub use command::{Outcome, fail};

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 use system_tests::{
-    Host, LOCAL_PASSWORD, LOCAL_USER, PASSWORD, ROOT_PASSWORD, Service, Site, Stopwatch, eventually,
+    Host, LOCAL_PASSWORD, LOCAL_USER, PASSWORD, ROOT_PASSWORD, Service, Site, Stopwatch,
+    eventually, say,
 };
 
 /// Starts at early boot, as soon as names are promised, and before the cacher.
@@ -66,8 +67,8 @@ fn nss_20_a_unit_and_a_job_of_alice_start_at_boot_with_the_network_down() {
     let by_password = site.person("alice", PASSWORD);
     let session = by_password.run("loginctl show-user alice --property=Name");
     assert_eq!(session.succeeds(), "Name=alice");
-    println!("{}", web.ok("systemd-analyze blame --no-pager | head -8"));
-    println!("{}", web.ok("systemd-analyze critical-chain --no-pager"));
+    say(&web.ok("systemd-analyze blame --no-pager | head -8"));
+    say(&web.ok("systemd-analyze critical-chain --no-pager"));
 }
 
 #[test]
@@ -96,10 +97,9 @@ fn nss_20_people_are_known_at_boot_without_the_cacher() {
 /// From the start of process 1 to the last unit.
 fn boot_time(host: &Host) -> Duration {
     host.run("systemctl is-system-running --wait");
-    let micros = host.ok("systemctl show --property=FinishTimestampMonotonic --value");
-    let began = host.ok("systemctl show --property=UserspaceTimestampMonotonic --value");
-    let [micros, began] = [micros, began].map(|text| text.parse::<u64>().unwrap());
-    Duration::from_micros(micros.saturating_sub(began))
+    let finished = host.number("systemctl show --property=FinishTimestampMonotonic --value");
+    let began = host.number("systemctl show --property=UserspaceTimestampMonotonic --value");
+    Duration::from_micros(finished.saturating_sub(began))
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn nss_20_a_cacher_that_hangs_at_its_start_holds_the_boot_up_for_seconds_only() 
     web.until("systemctl is-active systemd-user-sessions.service cron.service");
     let reached = |unit: &str| {
         let shown = "systemctl show --property=ActiveEnterTimestampMonotonic --value";
-        web.ok(&format!("{shown} {unit}")).parse::<u64>().unwrap()
+        web.number(&format!("{shown} {unit}"))
     };
     let waited = reached("cron.service").saturating_sub(reached("basic.target"));
     assert!(waited < 5_000_000, "{waited} microseconds");
@@ -199,7 +199,7 @@ fn syn_24_systemd_keeps_one_cacher_whatever_else_is_started() {
         eventually(Duration::from_secs(10), answers),
         "after a restart storm"
     );
-    println!("answers again after {:?}", watch.elapsed());
+    say(&format!("answers again after {:?}", watch.elapsed()));
     assert_eq!(
         web.ok("pgrep --count --full --exact /usr/libexec/cloudid/cloudid-cacher"),
         "1"

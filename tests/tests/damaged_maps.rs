@@ -2,7 +2,7 @@
 //! missing, never wrong, nobody is killed, and accounts of the host itself always resolve.
 
 use std::time::Duration;
-use system_tests::{Host, LOCAL_USER, Outcome, PASSWORD, Service, Site, eventually};
+use system_tests::{Host, LOCAL_USER, Outcome, PASSWORD, Service, Site, eventually, fail, say};
 
 /// Arguments: the map's path. Does everything to it that root can do to a file, again and again,
 /// each time from a good one, until the file that says stop is there.
@@ -99,7 +99,7 @@ fn counts(outcome: &Outcome) -> [u64; 4] {
         number.and_then(|number| number.parse().ok())
     };
     ["found", "missing", "processes", "slowest"]
-        .map(|name| after(name).unwrap_or_else(|| panic!("no counts: {outcome:?}")))
+        .map(|name| after(name).unwrap_or_else(|| fail(&format!("no counts: {outcome:?}"))))
 }
 
 fn a_vandalised_map_misleads_nobody(seconds: u32) {
@@ -110,9 +110,11 @@ fn a_vandalised_map_misleads_nobody(seconds: u32) {
     let asked = hammered(web, seconds, &questions(web), VANDAL, || ());
     assert!(asked.succeeded(), "{asked:?}");
     let [found, missing, processes, slowest] = counts(&asked);
-    println!("found {found}, missing {missing}, processes {processes}, slowest {slowest} us");
+    say(&format!(
+        "found {found}, missing {missing}, processes {processes}, slowest {slowest} us"
+    ));
     web.until("test -s /root/rounds");
-    let rounds: u32 = web.read("/root/rounds").parse().unwrap();
+    let rounds = web.number("cat /root/rounds");
     assert!(rounds > 0 && found > 1000 && missing > 1000 && processes > 64);
     nobody_changes_a_memory_file(web);
 
@@ -179,10 +181,12 @@ fn swapped_maps_are_never_mixed(seconds: u32) {
     });
     assert!(asked.succeeded(), "{asked:?}");
     let [found, missing, processes, slowest] = counts(&asked);
-    println!("found {found}, missing {missing}, processes {processes}, slowest {slowest} us");
+    say(&format!(
+        "found {found}, missing {missing}, processes {processes}, slowest {slowest} us"
+    ));
     web.until("test -s /root/rounds");
-    let swaps: u32 = web.read("/root/rounds").parse().unwrap();
-    println!("{swaps} swaps");
+    let swaps = web.number("cat /root/rounds");
+    say(&format!("{swaps} swaps"));
     assert!(swaps > 100 && found > 1000);
     name("Alice In The End");
 }

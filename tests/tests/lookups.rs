@@ -3,6 +3,7 @@
 
 use system_tests::{
     Disk, Host, LOCAL_USER, Lab, OLD_RELEASE, PASSWORD, Service, Site, Stopwatch, WORKSHOP, crowd,
+    fail, say,
 };
 
 /// What a command does with the map and with our sockets, call by call, without numbers.
@@ -43,7 +44,7 @@ fn nss_18_a_fresh_process_touches_the_map_alone_whatever_the_cacher_does() {
         .map(|command| traced(web, command))
         .collect();
     for (calls, command) in usual.iter().zip(questions) {
-        println!("{command}: {calls:?}");
+        say(&format!("{command}: {calls:?}"));
         assert!(
             !calls.is_empty() && calls.len() < 80,
             "{command}: {calls:?}"
@@ -105,7 +106,10 @@ fn nss_18_a_busy_process_asks_once_for_the_memory_file_and_goes_on_without() {
     few("hung");
     let watch = Stopwatch::start();
     assert_eq!(web.ok(&often), right);
-    println!("200 lookups beside a hung cacher: {:?}", watch.elapsed());
+    say(&format!(
+        "200 lookups beside a hung cacher: {:?}",
+        watch.elapsed()
+    ));
     web.unhang(Service::Cacher);
     web.stop(Service::Cacher);
     few("absent");
@@ -135,7 +139,7 @@ fn nss_17_a_hostile_user_who_locks_and_holds_and_fills_everything_harms_nobody()
         site.directory.add_person(name, PASSWORD, &["web"]);
         web.until(&format!("id {name}"));
     }
-    println!("{}", web.ok("cat /tmp/hostile-0"));
+    say(&web.ok("cat /tmp/hostile-0"));
     web.ok(&format!(
         "su {LOCAL_USER} -c 'dd if=/dev/zero of=/tmp/fill bs=64k 2> /dev/null || true'"
     ));
@@ -231,7 +235,7 @@ fn nss_23_an_older_glibc_than_ours_still_finds_local_users() {
          sed -i -E 's/^(passwd|group):.*/\\1: files cloudid/' etc/nsswitch.conf"
     ));
     let inside = |command: &str| host.run(&format!("timeout 5 chroot /srv/bullseye {command}"));
-    println!("{}", inside("ldd --version").text());
+    say(&inside("ldd --version").text());
     for question in [
         "getent passwd root",
         "getent group root",
@@ -258,5 +262,6 @@ fn newest_glibc_needed(host: &Host, library: &str) -> (u32, u32) {
         let (major, minor) = line.strip_prefix("GLIBC_")?.split_once('.')?;
         Some((major.parse().ok()?, minor.parse().ok()?))
     };
-    named.lines().filter_map(version).max().unwrap()
+    let newest = named.lines().filter_map(version).max();
+    newest.unwrap_or_else(|| fail(&format!("{library} names no glibc")))
 }

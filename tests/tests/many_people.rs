@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 use system_tests::{
-    FIRST_PERSON, FIRST_TEAM, Host, Lab, Service, Site, Stopwatch, crowd, eventually,
+    FIRST_PERSON, FIRST_TEAM, Host, Lab, Service, Site, Stopwatch, crowd, eventually, fail, say,
 };
 
 /// Runs a command where users and groups come from the files alone, and these hold everybody.
@@ -20,12 +20,11 @@ fn random_questions_have_the_same_answers(seed: u32, operations: u32) {
     let host = lab.host("web-1");
     host.install_names_only();
     host.install_c_program("differential");
-    let local = host.ok("getent passwd | wc -l");
+    let local = host.number("getent passwd | wc -l");
     host.publish(&crowd(PEOPLE, TEAMS));
     host.ok("getent passwd > /root/all-passwd; getent group > /root/all-group");
-    let all = host.ok("wc -l < /root/all-passwd");
-    let listed = |text: &str| text.trim().parse::<u32>().unwrap();
-    assert_eq!(listed(&all), listed(&local) + PEOPLE);
+    let all = host.number("wc -l < /root/all-passwd");
+    assert_eq!(all, local + u64::from(PEOPLE));
     let person = format!(
         "person7:x:{0}:{0}:Person 7:/home/person7:/bin/bash",
         FIRST_PERSON + 7
@@ -40,7 +39,10 @@ fn random_questions_have_the_same_answers(seed: u32, operations: u32) {
     };
     let watch = Stopwatch::start();
     let ours = ask("", "");
-    println!("{operations} questions to cloudid: {:?}", watch.elapsed());
+    say(&format!(
+        "{operations} questions to cloudid: {:?}",
+        watch.elapsed()
+    ));
     let theirs = ask(FILES_ALONE, "");
     let differs = ours
         .lines()
@@ -51,7 +53,7 @@ fn random_questions_have_the_same_answers(seed: u32, operations: u32) {
         let (ours, theirs) = (ask("", &some), ask(FILES_ALONE, &some));
         let pairs = ours.lines().zip(theirs.lines());
         let different: Vec<_> = pairs.filter(|(our, their)| our != their).take(5).collect();
-        panic!("cloudid, files: {different:#?}");
+        fail(&format!("cloudid, files: {different:#?}"));
     }
     assert_eq!(ours.lines().count(), operations as usize / 1000);
     assert_eq!(ours.lines().count(), theirs.lines().count());
@@ -72,7 +74,7 @@ fn soak_nss_24_the_same_people_in_files_and_in_cloudid_give_the_same_answers() {
 fn timed(host: &Host, what: &str, command: &str) -> (String, Duration) {
     let watch = Stopwatch::start();
     let said = host.ok(command);
-    println!("{what}: {:?}", watch.elapsed());
+    say(&format!("{what}: {:?}", watch.elapsed()));
     (said, watch.elapsed())
 }
 
@@ -133,7 +135,7 @@ fn load_01_a_host_with_ten_thousand_people_and_five_thousand_groups() {
     let known = || site.web.run("id person9999").succeeded();
     let logs = || format!("{}\n{}", site.web.logs(), site.directory.log());
     assert!(eventually(Duration::from_secs(100), known), "{}", logs());
-    println!("everybody is known after {:?}", watch.elapsed());
+    say(&format!("everybody is known after {:?}", watch.elapsed()));
     let groups = site.web.ok("id -G person9999 | wc -w");
     assert_eq!(
         groups, "8",
@@ -146,7 +148,9 @@ fn load_01_a_host_with_ten_thousand_people_and_five_thousand_groups() {
         site.web.ok(&read).parse().unwrap()
     };
     let (peak, code) = (memory("VmHWM"), memory("RssFile"));
-    println!("the cacher had {peak} KiB at most, {code} KiB of it files");
+    say(&format!(
+        "the cacher had {peak} KiB at most, {code} KiB of it files"
+    ));
     assert!(
         peak - code < 64 * 1024,
         "{peak} KiB, {code} KiB of it files"
@@ -155,11 +159,18 @@ fn load_01_a_host_with_ten_thousand_people_and_five_thousand_groups() {
     let watch = Stopwatch::start();
     site.directory
         .ok(&["user", "edit", "alice", "--name", "Another Name"]);
-    site.web.until("getent passwd alice | grep 'Another Name'");
-    println!("a change of one is known after {:?}", watch.elapsed());
+    let renamed = || {
+        let looked = site.web.run("getent passwd alice | grep 'Another Name'");
+        looked.succeeded()
+    };
+    assert!(eventually(Duration::from_secs(100), renamed), "{}", logs());
+    say(&format!(
+        "a change of one is known after {:?}",
+        watch.elapsed()
+    ));
     let all = "getent passwd $(seq -f person%g 0 9999) | wc -l";
     let (found, _) = timed(&site.web, "10,000 lookups of one process", all);
     assert_eq!(found, "10000");
     let map = site.web.ok("stat -c %s /run/cloudid/identity.map");
-    println!("the map has {map} bytes");
+    say(&format!("the map has {map} bytes"));
 }

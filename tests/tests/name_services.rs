@@ -1,7 +1,7 @@
 //! Whoever else answers names on a booted server: nscd, systemd, SSSD, in every order; and daemons
 //! that have our module loaded for long.
 
-use system_tests::{Host, Lab, NAME_SERVICES, PASSWORD, Site, crowd};
+use system_tests::{Host, Lab, NAME_SERVICES, PASSWORD, Site, crowd, say};
 
 /// Names of people of a crowd, as arguments.
 fn people(count: u32) -> String {
@@ -13,7 +13,7 @@ fn memory_of(host: &Host, process: &str) -> u64 {
     let command = format!(
         "awk '/^(RssAnon|RssShmem)/ {{n += $2}} END {{print n}}' /proc/$(pgrep --oldest --exact {process})/status"
     );
-    host.ok(&command).parse().unwrap()
+    host.number(&command)
 }
 
 #[test]
@@ -110,7 +110,9 @@ fn daemons_stay_small_and_alive(rounds: u32) {
     assert_eq!(processes(), before, "none of them crashed");
     for (name, small) in daemons.into_iter().zip(small) {
         let now = memory_of(&host, name);
-        println!("{name}: {small} KiB, {now} KiB after {rounds} rounds more");
+        say(&format!(
+            "{name}: {small} KiB, {now} KiB after {rounds} rounds more"
+        ));
         assert!(now < small + 2048, "{name} grew from {small} to {now} KiB");
     }
     assert_eq!(

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 use system_tests::{
-    Host, LOCAL_PASSWORD, LOCAL_USER, Layer, PASSWORD, SYSTEMD, Service, Site, Stopwatch,
+    Host, LOCAL_PASSWORD, LOCAL_USER, Layer, PASSWORD, SYSTEMD, Service, Site, Stopwatch, say,
 };
 
 /// systemd's user database with its tools, and the module that asks it for every program.
@@ -180,7 +180,7 @@ fn pam_20_a_hung_lookup_service_is_ended_and_a_hung_cacher_delays_nobody() {
     // Whoever asks meanwhile waits until the watchdog has ended it, not for systemd's patience.
     let hung = Stopwatch::start();
     assert_eq!(web.ok("id local"), id);
-    println!("with a hung service: {:?}", hung.elapsed());
+    say(&format!("with a hung service: {:?}", hung.elapsed()));
     assert!(
         hung.elapsed() < Duration::from_secs(20),
         "{:?}",
