@@ -80,9 +80,8 @@ fn in_force(mut settings: Vec<Value>, of_cacher: &[Value]) -> Vec<Value> {
             .iter()
             .any(|other| key_of(other) == key_of(setting))
         {
-            let mut default = setting.clone();
-            default["set_by"] = DEFAULT.into();
-            settings.push(default);
+            let value = setting.get("value");
+            settings.push(json!({"key": key_of(setting), "value": value, "set_by": DEFAULT}));
         }
     }
     settings.sort_by(|one, other| key_of(one).cmp(key_of(other)));
