@@ -39,13 +39,13 @@ pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// Measures name lookups beside the peers.
 #[derive(Parser)]
 struct Arguments {
-    /// Numbers of users.
-    #[arg(long, value_delimiter = ',', default_values_t = [1_000, 10_000, 100_000])]
+    /// Numbers of users; 1000,10000,100000 by default, 10000 with --quick.
+    #[arg(long, value_delimiter = ',')]
     users: Vec<usize>,
     /// Who is compared, besides our own module; everybody by default.
     #[arg(long, value_enum, value_delimiter = ',')]
     peers: Vec<Competitor>,
-    /// Short turns, few rounds and 10,000 users only: to see whether something broke.
+    /// Short turns and few rounds: to see whether something broke.
     #[arg(long)]
     quick: bool,
     /// Where the figures go for programs.
@@ -55,10 +55,10 @@ struct Arguments {
 
 impl Arguments {
     fn users(&self) -> Vec<usize> {
-        if self.quick {
-            vec![10_000]
-        } else {
-            self.users.clone()
+        match (self.users.is_empty(), self.quick) {
+            (false, _) => self.users.clone(),
+            (true, true) => vec![10_000],
+            (true, false) => vec![1_000, 10_000, 100_000],
         }
     }
 

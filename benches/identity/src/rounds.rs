@@ -2,6 +2,7 @@
 //! that whatever else happens on the machine happens to all of them. Figures are medians.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::Path;
 
 use identity_bench::{Outcome, median};
@@ -52,10 +53,9 @@ impl Contest {
         std::fs::copy(ours.path(PUBLISHED_MAP), map)?;
         contest.stages.insert(Competitor::Cloudid, ours);
         for competitor in contest.competitors.iter().map(|one| one.stage()) {
-            if !contest.stages.contains_key(&competitor) {
+            if let Entry::Vacant(place) = contest.stages.entry(competitor) {
                 say(&format!("{users}: starting {competitor}"));
-                let stage = Stage::start(root, work, competitor, users)?;
-                contest.stages.insert(competitor, stage);
+                place.insert(Stage::start(root, work, competitor, users)?);
             }
         }
         Ok(contest)

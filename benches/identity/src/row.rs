@@ -118,52 +118,47 @@ impl Row {
     /// Whether it makes sense for this competitor.
     pub(crate) fn concerns(self, competitor: Competitor) -> bool {
         use Competitor::{Cloudid, Floor, Stateless, TwoUsers};
-        match self {
-            Self::Getent | Self::Id => true,
-            _ if competitor == TwoUsers => false,
-            Self::AllUsers => competitor.enumerates(),
-            Self::LargeGroup => competitor != Floor,
-            Self::OwnCost => matches!(competitor, Floor | Cloudid | Stateless),
-            _ => true,
+        if matches!(self, Self::Getent | Self::Id) {
+            return true;
         }
+        let cannot = (self == Self::AllUsers && !competitor.enumerates())
+            || (self == Self::LargeGroup && competitor == Floor)
+            || (self == Self::OwnCost && !matches!(competitor, Floor | Cloudid | Stateless));
+        competitor != TwoUsers && !cannot
     }
 
     /// The words for the load generator.
     pub(crate) fn words(self, competitor: Competitor, users: usize, effort: Effort) -> Vec<String> {
+        let time = format!("--milliseconds={}", effort.milliseconds);
+        let asked = self.asked(competitor, users, effort);
+        let joined = |words: &[&str], more: &[String]| {
+            let words = words.iter().map(|word| (*word).to_owned());
+            words.chain(more.iter().cloned()).collect()
+        };
         match self {
             Self::Getent => programs("names", "getent passwd @", competitor, users, effort),
             Self::Id => programs("in-50-groups", "id @", competitor, users, effort),
-            Self::OneThread => {
-                let mut words = vec!["throughput".to_owned(), "--threads=1".to_owned()];
-                words.extend(self.asked(competitor, users, effort));
-                words.extend(timed(effort));
-                words
-            }
-            Self::TwoThreads => {
-                let mut words = vec!["throughput".to_owned(), "--threads=2".to_owned()];
-                words.extend(self.asked(competitor, users, effort));
-                words.extend(timed(effort));
-                words
-            }
+            Self::OneThread => joined(&["throughput", "--threads=1", &time], &asked),
+            Self::TwoThreads => joined(&["throughput", "--threads=2", &time], &asked),
             Self::TwoProcesses => {
-                let mut words = vec!["at-once".to_owned(), "--processes=2".to_owned()];
-                words.push("--".to_owned());
-                words.extend(Self::OneThread.words(competitor, users, effort));
-                words
+                let each = Self::OneThread.words(competitor, users, effort);
+                joined(&["at-once", "--processes=2", "--"], &each)
             }
             Self::SecondLookup => {
-                let mut words = vec!["one-by-one".to_owned()];
-                words.extend(timed(effort));
-                words.extend(["--processor=1", "--", "second-lookup"].map(str::to_owned));
-                words.extend(self.asked(competitor, users, effort));
-                words
+                let young = ["one-by-one", &time, "--processor=1", "--", "second-lookup"];
+                joined(&young, &asked)
             }
-            _ => {
-                let mut words = vec!["latency".to_owned(), "--processor=1".to_owned()];
-                words.extend(self.asked(competitor, users, effort));
-                words.extend(timed(effort));
-                words
-            }
+            Self::UserByName
+            | Self::UserById
+            | Self::NoSuchName
+            | Self::NoSuchId
+            | Self::SmallGroupByName
+            | Self::SmallGroupById
+            | Self::LargeGroup
+            | Self::FiveGroups
+            | Self::FiftyGroups
+            | Self::AllUsers
+            | Self::OwnCost => joined(&["latency", "--processor=1", &time], &asked),
         }
     }
 
@@ -191,7 +186,14 @@ impl Row {
             Self::FiveGroups => ("groups-of-user", "in-5-groups"),
             Self::FiftyGroups => ("groups-of-user", "in-50-groups"),
             Self::AllUsers => ("all-users", "names"),
-            _ => ("user-by-name", "names"),
+            Self::UserByName
+            | Self::OwnCost
+            | Self::SecondLookup
+            | Self::OneThread
+            | Self::TwoThreads
+            | Self::TwoProcesses
+            | Self::Getent
+            | Self::Id => ("user-by-name", "names"),
         };
         let mut words = vec![
             format!("--operation={operation}"),
@@ -212,25 +214,22 @@ impl Row {
 
     /// How many names are asked for in turn.
     fn limit(self, competitor: Competitor, effort: Effort) -> usize {
-        let of_sssd = matches!(competitor, Competitor::Sssd | Competitor::SssdUncached);
-        match self {
-            Self::NoSuchName | Self::NoSuchId => NAMES_OF_NOBODY,
-            Self::SmallGroupByName
-            | Self::SmallGroupById
-            | Self::FiveGroups
-            | Self::FiftyGroups
-                if of_sssd =>
-            {
-                effort.groups_remembered
-            }
-            _ if of_sssd => effort.users_remembered,
-            _ => usize::MAX,
+        if matches!(self, Self::NoSuchName | Self::NoSuchId) {
+            return NAMES_OF_NOBODY;
+        }
+        if !matches!(competitor, Competitor::Sssd | Competitor::SssdUncached) {
+            return usize::MAX;
+        }
+        let of_groups = matches!(
+            self,
+            Self::SmallGroupByName | Self::SmallGroupById | Self::FiveGroups | Self::FiftyGroups
+        );
+        if of_groups {
+            effort.groups_remembered
+        } else {
+            effort.users_remembered
         }
     }
-}
-
-fn timed(effort: Effort) -> [String; 1] {
-    [format!("--milliseconds={}", effort.milliseconds)]
 }
 
 fn programs(
