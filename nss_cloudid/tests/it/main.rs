@@ -6,6 +6,8 @@ mod buffers;
 #[cfg(test)]
 mod cacher;
 #[cfg(test)]
+mod exchange;
+#[cfg(test)]
 mod ffi;
 #[cfg(test)]
 mod glibc;
@@ -27,5 +29,7 @@ mod owners;
 mod people;
 #[cfg(test)]
 mod processes;
+#[cfg(test)]
+mod replaced;
 #[cfg(test)]
 mod untrusted;
