@@ -76,6 +76,15 @@ fn soak_values_change_under_many_readers() {
     stress(20_000_000);
 }
 
+/// Lets the readers go, also when an assertion fails.
+struct Ended<'a>(&'a AtomicBool);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 fn stress(changes: u32) {
     let alive = AtomicUsize::new(0);
     let exchange: Exchange<Canary<'_>> = Exchange::new();
@@ -94,6 +103,7 @@ fn stress(changes: u32) {
         seen
     };
     std::thread::scope(|scope| {
+        let _ended = Ended(&done);
         let readers = [0; 4].map(|_| scope.spawn(look));
         let mut most = 0;
         for _ in 0..changes {

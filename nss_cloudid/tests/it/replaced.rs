@@ -18,9 +18,9 @@ fn while_replaced<T>(host: &Host, cacher: &Cacher, work: impl FnOnce() -> T) -> 
                 cacher.publish(host, &three());
             }
         });
-        let result = work();
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
         done.store(true, Ordering::Relaxed);
-        result
+        result.unwrap()
     })
 }
 
