@@ -85,8 +85,11 @@ impl<T> Exchange<T> {
     /// The right to change something, if nobody else has it.
     pub fn turn(&self) -> Option<Turn<'_, T>> {
         let counters = self.counters().or_else(|| self.with_counters())?;
-        let taken = counters.busy.swap(true, SeqCst);
-        (!taken).then_some(Turn {
+        if counters.busy.swap(true, SeqCst) {
+            return None;
+        }
+        // Made only by whoever has the turn: its end gives the turn back.
+        Some(Turn {
             exchange: self,
             counters,
         })
@@ -121,9 +124,10 @@ impl<T> Exchange<T> {
             }
             while let Some(slot) = self.abandoned(counters) {
                 slot.occupied.store(false, SeqCst);
+                let value: *mut T = slot.value.get().cast();
                 // SAFETY: occupied until now, so there is a value; not current and without
                 // readers, so nobody looks at it; and the turn keeps others from doing this.
-                unsafe { (*slot.value.get()).assume_init_drop() };
+                unsafe { value.drop_in_place() };
             }
             counters.busy.store(false, SeqCst);
         }
@@ -168,9 +172,10 @@ impl<T> Deref for Reader<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
+        let value: *const T = self.slot.value.get().cast();
         // SAFETY: the slot was current after this reader was counted in, so it holds a value, and
         // nobody empties it before this reader is counted out.
-        unsafe { (*self.slot.value.get()).assume_init_ref() }
+        unsafe { &*value }
     }
 }
 
