@@ -461,3 +461,19 @@ pub(crate) fn milliseconds() -> u64 {
     let [seconds, nanoseconds] = [now.tv_sec, now.tv_nsec].map(|n| u64::try_from(n).unwrap_or(0));
     seconds * 1000 + nanoseconds / 1_000_000
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nss_11_a_panic_is_unavailable_and_goes_no_further() {
+        let mut errno = 0;
+        // SAFETY: the place of `errno` can be written.
+        let status = unsafe { guarded(&raw mut errno, || panic!("injected")) };
+        assert_eq!((status, errno), (NssStatus::Unavail as c_int, libc::EAGAIN));
+        // SAFETY: as above.
+        let status = unsafe { guarded(&raw mut errno, || Ok(())) };
+        assert_eq!(status, NssStatus::Success as c_int);
+    }
+}
