@@ -17,7 +17,7 @@ fn memory_of(host: &Host, process: &str) -> u64 {
 }
 
 #[test]
-fn the_order_of_sources_changes_no_answer_and_nscd_forgets_on_a_booted_host() {
+fn nss_15_the_order_of_sources_changes_no_answer_and_nscd_forgets_on_a_booted_host() {
     let site = Site::around(|lab| lab.booted_host_with("web-1", &NAME_SERVICES));
     let web = &site.web;
     web.write("/etc/sssd/sssd.conf", SSSD);
