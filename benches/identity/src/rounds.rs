@@ -75,13 +75,12 @@ impl Contest {
     pub(crate) fn warm_up(&self, effort: Effort) -> Result<(), Failure> {
         for (competitor, stage) in self.stages.iter().filter(|(who, _)| who.remembers()) {
             for row in Row::ALL.into_iter().filter(|row| row.is_remembered()) {
-                say(&format!(
-                    "{}: {competitor} learns: {}",
-                    self.users,
-                    row.title()
-                ));
                 let words = row.words_to_remember(*competitor, self.users, effort);
-                stage.measure(*competitor, &words)?;
+                let asked = stage.measure(*competitor, &words)?.calls;
+                let (users, what) = (self.users, row.title());
+                say(&format!(
+                    "{users}: {competitor} was asked {asked} times: {what}"
+                ));
             }
         }
         Ok(())
