@@ -48,6 +48,7 @@ impl Mapping {
     }
 
     /// Copies bytes out; false when they do not lie inside.
+    #[inline]
     pub(crate) fn copy_out(&self, from: usize, buffer: &mut [u8]) -> bool {
         let inside = from
             .checked_add(buffer.len())
@@ -65,6 +66,7 @@ impl Mapping {
     }
 
     /// A number of four bytes; `None` when it does not lie inside at a multiple of four.
+    #[inline]
     pub(crate) fn number(&self, at: usize) -> Option<&AtomicU32> {
         let bytes = size_of::<AtomicU32>();
         if !at.is_multiple_of(bytes) || at.checked_add(bytes)? > self.length {
@@ -84,6 +86,7 @@ impl Drop for Mapping {
 }
 
 /// Copies what the caller has checked to lie inside a mapping.
+#[inline]
 fn copy_words(mut at: *mut u8, buffer: &mut [u8]) {
     let before_words = at.align_offset(WORD_BYTES).min(buffer.len());
     let (before, rest) = buffer.split_at_mut(before_words);
@@ -99,6 +102,7 @@ fn copy_words(mut at: *mut u8, buffer: &mut [u8]) {
 }
 
 /// As [`copy_words`]; where the bytes end.
+#[inline]
 fn copy_bytes(mut at: *mut u8, buffer: &mut [u8]) -> *mut u8 {
     for byte in buffer {
         // SAFETY: inside the mapping.
@@ -112,6 +116,7 @@ fn copy_bytes(mut at: *mut u8, buffer: &mut [u8]) -> *mut u8 {
 /// As [`copy_words`], for many bytes: one instruction, of which the compiler knows nothing but that
 /// it writes the buffer.
 #[cfg(target_arch = "x86_64")]
+#[inline]
 fn copy_block(at: *mut u8, buffer: &mut [u8]) {
     // SAFETY: reads inside the mapping and writes the buffer, from front to back: the direction
     // flag is clear wherever functions are called.
@@ -127,6 +132,7 @@ fn copy_block(at: *mut u8, buffer: &mut [u8]) {
 }
 
 #[cfg(not(target_arch = "x86_64"))]
+#[inline]
 fn copy_block(at: *mut u8, buffer: &mut [u8]) {
     copy_words(at, buffer);
 }

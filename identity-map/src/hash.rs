@@ -7,6 +7,7 @@ use crate::layout::{BUCKET_BYTES, SPILL_BUCKETS, Section, SectionKind};
 
 /// Sum of some bytes under a seed. A fuzzer cannot guess sums: builds for it have none, so that it
 /// gets behind them.
+#[inline]
 pub(crate) fn checksum(bytes: &[u8], seed: u64) -> u64 {
     if cfg!(fuzzing) {
         return 0;
@@ -15,11 +16,13 @@ pub(crate) fn checksum(bytes: &[u8], seed: u64) -> u64 {
 }
 
 /// Seed of the checksum of a record's part: what it is, and whose.
+#[inline]
 pub(crate) fn part_seed(part: Part, id: u32) -> u64 {
     (part as u64) << 32 | u64::from(id)
 }
 
 /// Seed of the checksum of a bucket: which index, and where in it.
+#[inline]
 pub(crate) fn bucket_seed(kind: SectionKind, bucket: u64) -> u64 {
     (0x80 | kind as u64) << 32 | bucket
 }
@@ -42,6 +45,7 @@ pub(crate) struct Probe {
 
 impl Probe {
     /// The probe of a key in an index of so many first-choice buckets.
+    #[inline]
     pub(crate) fn new(key: &[u8], seed: u64, buckets: u64) -> Self {
         let hash = xxh3_64_with_seed(key, seed);
         let (low, high) = (hash & 0xffff_ffff, hash >> 32);
@@ -53,6 +57,7 @@ impl Probe {
 }
 
 /// How many buckets of an index can be a first choice.
+#[inline]
 pub(crate) fn first_choice_buckets(index: Section) -> u64 {
     (index.bytes / BUCKET_BYTES as u64).saturating_sub(SPILL_BUCKETS)
 }

@@ -15,7 +15,7 @@
 //!            text  the names, each with its NUL
 //! ```
 //!
-//! A user's checksum is that of the text under that of the numbers before it. A place is the offset inside its record section divided by 8, plus one; 0 is an empty slot.
+//! A user's checksum covers the numbers behind it and the text. A place is the offset inside its record section divided by 8, plus one; 0 is an empty slot.
 //! `superseded` is 0 in a file; the cacher sets it in memory files, so no checksum covers it.
 //! Sections beyond those named here are left for later formats' additions and ignored.
 
@@ -33,7 +33,7 @@ pub const RECORDS_MAX: usize = 1 << 22;
 pub const MAP_BYTES_MAX: u64 = 1 << 30;
 
 pub(crate) const MAGIC: [u8; 8] = *b"cloudmap";
-pub(crate) const FORMAT: u32 = 2;
+pub(crate) const FORMAT: u32 = 3;
 pub(crate) const HEADER_BYTES: usize = 384;
 pub(crate) const HEADER_CHECKED_FROM: usize = 24;
 /// The word that the cacher sets in memory files.
@@ -52,6 +52,10 @@ pub(crate) const FIELD_BYTES_MAX: usize = 256;
 pub(crate) const NAME_BYTES_MAX: usize = posix_names::NAME_BYTES_MAX;
 /// name, x, gecos, home and shell with their NULs.
 pub(crate) const USER_TEXT_BYTES_MAX: usize = NAME_BYTES_MAX + 1 + 2 + 3 * (FIELD_BYTES_MAX + 1);
+/// Numbers and text.
+pub(crate) const USER_RECORD_BYTES_MAX: usize = USER_HEAD_BYTES + USER_TEXT_BYTES_MAX;
+/// What is read of a user at once; behind the last one so much is left.
+pub(crate) const USER_BLOCK_BYTES: usize = 192;
 /// Behind the last group so much is left that the head with the longest name can be read at once.
 pub(crate) const GROUP_HEAD_BYTES_MAX: usize = GROUP_NAME_AT + NAME_BYTES_MAX;
 pub(crate) const GROUP_NAME_AT: usize = 32;
@@ -101,6 +105,7 @@ pub(crate) struct Header {
 }
 
 impl Header {
+    #[inline]
     pub(crate) fn section(&self, kind: SectionKind) -> Section {
         self.sections
             .get(kind as usize)
@@ -198,25 +203,30 @@ fn header_checksum(bytes: &[u8; HEADER_BYTES]) -> u64 {
 }
 
 /// Rounds up to a multiple of a power of two.
+#[inline]
 pub(crate) fn rounded(length: usize, multiple: usize) -> usize {
     length.div_ceil(multiple) * multiple
 }
 
 /// The number at an offset that the caller knows to lie inside; 0 outside, which no check accepts.
+#[inline]
 pub(crate) fn u32_at(bytes: &[u8], at: usize) -> u32 {
     chunk_at(bytes, at).map_or(0, u32::from_le_bytes)
 }
 
 /// As [`u32_at`].
+#[inline]
 pub(crate) fn u64_at(bytes: &[u8], at: usize) -> u64 {
     chunk_at(bytes, at).map_or(0, u64::from_le_bytes)
 }
 
 /// As [`u32_at`].
+#[inline]
 pub(crate) fn u16_at(bytes: &[u8], at: usize) -> u16 {
     chunk_at(bytes, at).map_or(0, u16::from_le_bytes)
 }
 
+#[inline]
 fn chunk_at<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..)?.first_chunk().copied()
 }

@@ -77,6 +77,7 @@ impl Map<MemoryFile> {
 
     /// Whether the cacher has published a newer one.
     #[must_use]
+    #[inline]
     pub fn is_superseded(&self) -> bool {
         self.bytes.is_superseded()
     }
@@ -85,6 +86,7 @@ impl Map<MemoryFile> {
 impl MemoryFile {
     /// Whether the cacher has published a newer map than the one in this file.
     #[must_use]
+    #[inline]
     pub fn is_superseded(&self) -> bool {
         let word = self.0.number(SUPERSEDED_AT);
         word.is_none_or(|word| word.load(Ordering::Acquire) != 0)
@@ -92,6 +94,7 @@ impl MemoryFile {
 }
 
 impl Bytes for MemoryFile {
+    #[inline]
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), ReadError> {
         let from = usize::try_from(offset).map_err(|_| ReadError::Damaged)?;
         if self.0.copy_out(from, buffer) {

@@ -114,6 +114,7 @@ impl<B: Bytes> Map<B> {
     }
 
     /// What the cacher may be asked about, once this map lacks it.
+    #[inline]
     pub fn owners(&self) -> Owners {
         self.header.owners
     }
@@ -129,6 +130,7 @@ impl<B: Bytes> Map<B> {
     }
 
     /// Whether an id lies in the directory's ranges, so that its owner may be asked for.
+    #[inline]
     pub fn ranges_hold(&self, id: u32) -> bool {
         let mut ranges = self.header.ranges.iter();
         is_ours(id) && ranges.any(|(first, last)| (*first..=*last).contains(&id))
@@ -196,6 +198,7 @@ impl<B: Bytes> Map<B> {
 }
 
 /// Offset inside its section of the record at a place.
+#[inline]
 pub(crate) fn offset_of(place: u32) -> Result<u64, ReadError> {
     match place.checked_sub(1) {
         Some(units) => Ok(u64::from(units) * RECORD_ALIGN as u64),
@@ -204,6 +207,7 @@ pub(crate) fn offset_of(place: u32) -> Result<u64, ReadError> {
 }
 
 /// Whether an id is one that the directory may hand out; the map's word alone is not enough.
+#[inline]
 pub(crate) fn is_ours(id: u32) -> bool {
     FIRST_RANGE.contains(&id) || SECOND_RANGE.contains(&id)
 }

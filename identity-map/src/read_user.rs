@@ -3,8 +3,8 @@
 
 use crate::hash::{Part, checksum, part_seed};
 use crate::layout::{
-    FIELD_BYTES_MAX, GROUPS_PER_USER_MAX, NAME_BYTES_MAX, SectionKind, USER_HEAD_BYTES,
-    USER_TEXT_BYTES_MAX, rounded, u16_at, u32_at, u64_at,
+    FIELD_BYTES_MAX, GROUPS_PER_USER_MAX, NAME_BYTES_MAX, SectionKind, USER_BLOCK_BYTES,
+    USER_HEAD_BYTES, USER_RECORD_BYTES_MAX, USER_TEXT_BYTES_MAX, rounded, u16_at, u32_at, u64_at,
 };
 use crate::order::Cursor;
 use crate::read::{Bytes, Map, ReadError, is_ours, offset_of};
@@ -37,11 +37,10 @@ pub struct GroupList {
     at: u64,
 }
 
-/// The numbers of a record, not yet believed.
+/// The numbers in front of a record, not yet believed.
 struct Head {
-    copy: [u8; USER_HEAD_BYTES],
     lengths: [usize; 4],
-    text_at: u64,
+    at: u64,
 }
 
 impl<B: Bytes> Map<B> {
@@ -58,8 +57,7 @@ impl<B: Bytes> Map<B> {
             return Ok(None);
         }
         self.find(SectionKind::UsersByName, name, |place| {
-            let head = self.user_head(place)?;
-            self.user(&head, buffer, |user, text| user.name(text) == Some(name))
+            self.user(place, buffer, |user, text| user.name(text) == Some(name))
         })
     }
 
@@ -69,8 +67,7 @@ impl<B: Bytes> Map<B> {
     /// The map is damaged or cannot be read, or the text does not fit into the buffer.
     pub fn user_by_id(&self, uid: u32, buffer: &mut [u8]) -> Result<Option<UserRecord>, ReadError> {
         self.find(SectionKind::UsersById, &uid.to_le_bytes(), |place| {
-            let head = self.user_head(place)?;
-            self.user(&head, buffer, |user, _| user.uid == uid)
+            self.user(place, buffer, |user, _| user.uid == uid)
         })
     }
 
@@ -87,8 +84,7 @@ impl<B: Bytes> Map<B> {
         let Some((id, place, cursor)) = next else {
             return Ok(None);
         };
-        let head = self.user_head(place)?;
-        match self.user(&head, buffer, |user, _| user.uid == id)? {
+        match self.user(place, buffer, |user, _| user.uid == id)? {
             Some(user) => Ok(Some((user, cursor))),
             None => Err(ReadError::Damaged),
         }
@@ -123,58 +119,68 @@ impl<B: Bytes> Map<B> {
         }
     }
 
-    fn user_head(&self, place: u32) -> Result<Head, ReadError> {
-        let at = offset_of(place)?;
-        let mut copy = [0; USER_HEAD_BYTES];
-        self.read_within(SectionKind::Users, at, &mut copy)?;
-        let lengths = [28, 30, 32, 34].map(|field| usize::from(u16_at(&copy, field)));
-        if lengths.iter().any(|length| *length > FIELD_BYTES_MAX) {
-            return Err(ReadError::Damaged);
-        }
-        Ok(Head {
-            copy,
-            lengths,
-            text_at: at + USER_HEAD_BYTES as u64,
-        })
-    }
-
-    /// Reads the text into the buffer, checks it, and asks whether it is the one that is wanted.
+    /// Reads the record at a place, checks it, asks whether it is the one that is wanted, and only
+    /// then gives its text to the caller.
+    #[inline]
     fn user(
         &self,
-        head: &Head,
+        place: u32,
         buffer: &mut [u8],
         is_wanted: impl FnOnce(&UserRecord, &[u8]) -> bool,
     ) -> Result<Option<UserRecord>, ReadError> {
-        let Some(text) = buffer.get_mut(..head.text_bytes()) else {
-            return self.user_without_room(head, is_wanted);
-        };
-        self.read_within(SectionKind::Users, head.text_at, text)?;
-        let user = head.checked(text)?;
-        Ok(is_wanted(&user, text).then_some(user))
+        // Nearly every record fits into a block, and a read of fixed length is the fastest.
+        let mut block = [0; USER_BLOCK_BYTES];
+        let at = offset_of(place)?;
+        self.read_within(SectionKind::Users, at, &mut block)?;
+        let head = Head::parse(&block, at)?;
+        match block.get(..head.record_bytes()) {
+            Some(record) => handed_over(&head, record, buffer, is_wanted),
+            None => self.long_user(&head, &block, buffer, is_wanted),
+        }
     }
 
-    /// A buffer is too small only for a user who is wanted and whole.
     #[cold]
-    fn user_without_room(
+    fn long_user(
         &self,
         head: &Head,
+        block: &[u8; USER_BLOCK_BYTES],
+        buffer: &mut [u8],
         is_wanted: impl FnOnce(&UserRecord, &[u8]) -> bool,
     ) -> Result<Option<UserRecord>, ReadError> {
-        let mut scratch = [0; USER_TEXT_BYTES_MAX];
-        let text = scratch
-            .get_mut(..head.text_bytes())
-            .ok_or(ReadError::Damaged)?;
-        self.read_within(SectionKind::Users, head.text_at, text)?;
-        let user = head.checked(text)?;
-        if is_wanted(&user, text) {
-            Err(ReadError::BufferTooSmall)
-        } else {
-            Ok(None)
-        }
+        let mut whole = [0; USER_RECORD_BYTES_MAX];
+        let (first, rest) = whole.split_at_mut(USER_BLOCK_BYTES);
+        first.copy_from_slice(block);
+        let missing = head.record_bytes().saturating_sub(USER_BLOCK_BYTES);
+        let rest = rest.get_mut(..missing).ok_or(ReadError::Damaged)?;
+        let behind = head.at + USER_BLOCK_BYTES as u64;
+        self.read_within(SectionKind::Users, behind, rest)?;
+        let record = whole.get(..head.record_bytes());
+        handed_over(head, record.ok_or(ReadError::Damaged)?, buffer, is_wanted)
     }
 }
 
+/// A buffer is too small only for a user who is wanted and whole.
+#[inline]
+fn handed_over(
+    head: &Head,
+    record: &[u8],
+    buffer: &mut [u8],
+    is_wanted: impl FnOnce(&UserRecord, &[u8]) -> bool,
+) -> Result<Option<UserRecord>, ReadError> {
+    let user = head.checked(record)?;
+    let text = record.get(USER_HEAD_BYTES..).unwrap_or_default();
+    if !is_wanted(&user, text) {
+        return Ok(None);
+    }
+    let place = buffer.get_mut(..text.len());
+    place
+        .ok_or(ReadError::BufferTooSmall)?
+        .copy_from_slice(text);
+    Ok(Some(user))
+}
+
 impl UserRecord {
+    #[inline]
     fn name<'a>(&self, text: &'a [u8]) -> Option<&'a [u8]> {
         let [_, password, ..] = self.starts;
         text.get(..password.checked_sub(1)?)
@@ -182,11 +188,23 @@ impl UserRecord {
 }
 
 impl Head {
-    fn text_bytes(&self) -> usize {
-        self.lengths.iter().sum::<usize>() + TEXT_BYTES_MIN
+    #[inline]
+    fn parse(block: &[u8; USER_BLOCK_BYTES], at: u64) -> Result<Self, ReadError> {
+        let lengths = [28, 30, 32, 34].map(|field| usize::from(u16_at(block, field)));
+        if lengths.iter().any(|length| *length > FIELD_BYTES_MAX) {
+            return Err(ReadError::Damaged);
+        }
+        Ok(Self { lengths, at })
+    }
+
+    /// Numbers and text.
+    #[inline]
+    fn record_bytes(&self) -> usize {
+        USER_HEAD_BYTES + self.lengths.iter().sum::<usize>() + TEXT_BYTES_MIN
     }
 
     /// Where each field of the text begins.
+    #[inline]
     fn starts(&self) -> [usize; 5] {
         let [name, gecos, home, _] = self.lengths;
         let password = name + 1;
@@ -195,8 +213,12 @@ impl Head {
         [0, password, comment, directory, directory + home + 1]
     }
 
-    fn checked(&self, text: &[u8]) -> Result<UserRecord, ReadError> {
-        let (uid, gid) = (u32_at(&self.copy, 16), u32_at(&self.copy, 20));
+    #[inline]
+    fn checked(&self, record: &[u8]) -> Result<UserRecord, ReadError> {
+        let (head, text) = record
+            .split_first_chunk::<USER_HEAD_BYTES>()
+            .ok_or(ReadError::Damaged)?;
+        let (uid, gid) = (u32_at(head, 16), u32_at(head, 20));
         let starts = self.starts();
         let user = UserRecord {
             uid,
@@ -205,13 +227,13 @@ impl Head {
             text_bytes: text.len(),
             group_list: GroupList {
                 uid,
-                count: u32_at(&self.copy, 24) as usize,
-                sum: u64_at(&self.copy, 8),
-                at: self.text_at + rounded(text.len(), 4) as u64,
+                count: u32_at(head, 24) as usize,
+                sum: u64_at(head, 8),
+                at: self.at + rounded(record.len(), 4) as u64,
             },
         };
-        let (_, numbers) = self.copy.split_at(8);
-        let whole = user_checksum(uid, numbers, text) == u64_at(&self.copy, 0)
+        let summed = record.get(8..).unwrap_or_default();
+        let whole = user_checksum(uid, summed) == u64_at(head, 0)
             && is_ours(uid)
             && is_ours(gid)
             && user.group_list.count <= GROUPS_PER_USER_MAX
@@ -238,12 +260,14 @@ impl GroupList {
     }
 }
 
-/// Sum of a record: of its numbers first, and under that sum of its text.
-pub(crate) fn user_checksum(uid: u32, numbers: &[u8], text: &[u8]) -> u64 {
-    checksum(text, checksum(numbers, part_seed(Part::User, uid)))
+/// Sum of a record: of everything behind the sum itself, but the group list.
+#[inline]
+pub(crate) fn user_checksum(uid: u32, summed: &[u8]) -> u64 {
+    checksum(summed, part_seed(Part::User, uid))
 }
 
 /// Whether NULs stand before the fields and at the end.
+#[inline]
 fn ends_before(text: &[u8], starts: [usize; 5]) -> bool {
     let [_, following @ ..] = starts;
     let nul = |end: usize| text.get(end) == Some(&0);

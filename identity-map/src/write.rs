@@ -10,7 +10,7 @@ use crate::index::{build, first_fitting_seed, in_order};
 use crate::layout::{
     FIELD_BYTES_MAX, GROUP_HEAD_BYTES_MAX, GROUP_NAME_AT, GROUPS_PER_USER_MAX, HEADER_BYTES,
     Header, MAP_BYTES_MAX, MEMBERS_PER_GROUP_MAX, RECORD_ALIGN, RECORDS_MAX, SECTIONS, Section,
-    SectionKind, USER_HEAD_BYTES, put, rounded,
+    SectionKind, USER_BLOCK_BYTES, USER_HEAD_BYTES, put, rounded,
 };
 use crate::read_user::user_checksum;
 
@@ -148,6 +148,8 @@ fn user_records<'a>(users: &[&'a MapUser]) -> Result<Records<'a>, WriteError> {
         records.begin(user.name.as_str(), user.uid.get())?;
         append_user(&mut records.bytes, user)?;
     }
+    let room = records.bytes.len() + USER_BLOCK_BYTES;
+    records.bytes.resize(room, 0);
     Ok(records)
 }
 
@@ -186,9 +188,8 @@ fn append_user(bytes: &mut Vec<u8>, user: &MapUser) -> Result<(), WriteError> {
             record.extend_from_slice(b"x\0");
         }
     }
-    let (head, text) = record.split_at(USER_HEAD_BYTES);
-    let (_, numbers) = head.split_at(8);
-    let sum = user_checksum(uid, numbers, text);
+    let (_, summed) = record.split_at(8);
+    let sum = user_checksum(uid, summed);
     put(&mut record, 0, &sum.to_le_bytes());
     record.resize(rounded(record.len(), 4), 0);
     bytes.extend_from_slice(&record);

@@ -181,7 +181,9 @@ impl<T> Deref for Reader<'_, T> {
 
 impl<T> Drop for Reader<'_, T> {
     fn drop(&mut self) {
-        self.shard.0.fetch_sub(1, SeqCst);
+        // Nothing to count out in a child that a signal handler forked in the middle of a lookup.
+        let one_less = |count: u32| count.checked_sub(1);
+        let _ = self.shard.0.fetch_update(SeqCst, SeqCst, one_less);
         if self.exchange.current.load(SeqCst) != self.number
             && let Some(counters) = self.exchange.counters()
         {
