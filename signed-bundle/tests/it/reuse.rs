@@ -96,9 +96,11 @@ fn manifest(world: &mut World, chunks: &[(usize, u8)]) -> Manifest {
     let mut seen = BTreeSet::new();
     for (kind, choice) in chunks {
         // Two hosts in one bundle are refused: seldom.
-        let kind = match KINDS[*kind] {
-            ChunkKind::Host if choice % 8 != 0 => ChunkKind::People,
-            kind => kind,
+        let seldom = KINDS[*kind] == ChunkKind::Host && choice % 8 != 0;
+        let kind = if seldom {
+            ChunkKind::People
+        } else {
+            KINDS[*kind]
         };
         let chosen = lines_of(kind).into_iter().zip(0..);
         let chosen = chosen.filter(|(_, bit)| choice & (1 << bit) != 0);
