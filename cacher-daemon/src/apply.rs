@@ -8,7 +8,7 @@ use std::sync::Arc;
 use identity_map::{MapContent, MapGroup, MapUser, MemberPolicy};
 use policy::UserState;
 use posix_names::{Gecos, Gid, GroupName, HomeDirectory, LoginShell, UserName};
-use signed_bundle::{GroupRecord, Manifest, PersonRecord, ReadSlice, Slice, VirtualGroup};
+use signed_bundle::{GroupRecord, Manifest, PersonRecord, ReadSlice, SharedSlice, VirtualGroup};
 
 use crate::config::{Members, Nss};
 use crate::local::LocalNames;
@@ -123,7 +123,11 @@ fn own_person(
     Some(Some(record))
 }
 
-fn own_groups(slice: &Slice, inputs: &Inputs<'_>, clashes: &mut Vec<Clash>) -> Vec<GroupRecord> {
+fn own_groups(
+    slice: &SharedSlice,
+    inputs: &Inputs<'_>,
+    clashes: &mut Vec<Clash>,
+) -> Vec<GroupRecord> {
     let local = inputs.local;
     let (own, taken): (Vec<_>, Vec<_>) = slice.groups.iter().cloned().partition(|group| {
         !local.groups.contains_key(group.name.as_str()) && !local.has_gid(group.gid.get())
@@ -165,7 +169,7 @@ fn map(inputs: &Inputs<'_>, people: &People, groups: &[GroupRecord]) -> MapConte
             groups: person
                 .groups
                 .iter()
-                .filter_map(|id| gid_of.get(id.as_str()).copied())
+                .filter_map(|id| gid_of.get(id).copied())
                 .chain(everybody.as_ref().map(|(_, gid)| *gid))
                 .collect(),
         })
@@ -235,7 +239,7 @@ fn map_groups(
     };
     let mut members: HashMap<&str, Vec<UserName>> = HashMap::new();
     for person in people.iter().filter(listed) {
-        for id in &person.groups {
+        for id in person.groups.iter() {
             let of_group = members.entry(id).or_default();
             of_group.push(person.username.clone());
         }

@@ -77,7 +77,7 @@ impl People {
         let at = |place: &u32| all.get(*place as usize);
         let order = |place: &u32| at(place).map(|one| one.user.as_str()).cmp(&Some(user));
         let found = self.credentials.binary_search_by(order).ok()?;
-        at(self.credentials.get(found)?)
+        at(self.credentials.get(found)?).map(Arc::as_ref)
     }
 
     fn find(
@@ -92,7 +92,8 @@ impl People {
 
     fn at(&self, place: u32) -> Option<&PersonRecord> {
         let differing = self.differing.get(&place);
-        differing.or_else(|| self.read.as_ref()?.slice.people.get(place as usize))
+        let found = || self.read.as_ref()?.slice.people.get(place as usize);
+        differing.or_else(|| found().map(Arc::as_ref))
     }
 }
 

@@ -126,7 +126,7 @@ impl Tables {
             state: record.state,
             expires_at: record.expires_at,
             locked_until: None,
-            groups: record.groups.clone(),
+            groups: record.groups.iter().map(str::to_owned).collect(),
         };
         let question = Question {
             person: &person,

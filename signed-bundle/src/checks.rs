@@ -1,13 +1,16 @@
 //! What records must satisfy together: the limits root has set, and that no name and no id has two
 //! owners. Where two claim the same, the first one keeps it.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
+use std::hash::Hash;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
 use policy::UserState;
 use sha2::{Digest, Sha256};
 
+use crate::decode::DecodedPerson;
 use crate::manifest::ChunkKind;
 use crate::read::{DropReason, DroppedRecord};
 use crate::record::{CredentialRecord, GroupRecord, HostRecord, PersonRecord, SshKeyRecord};
@@ -19,13 +22,13 @@ const VERIFIER_BYTES_MAX: usize = 1024;
 pub(crate) struct Checks<'a> {
     limits: &'a Limits,
     /// Ids of records, `usr_…` and `grp_…`.
-    ids: BTreeSet<String>,
+    ids: HashSet<&'a str>,
     /// Names of people, of groups, and of private groups: one space.
-    names: BTreeSet<String>,
-    uids: BTreeSet<u32>,
-    gids: BTreeSet<u32>,
+    names: HashSet<&'a str>,
+    uids: HashSet<u32>,
+    gids: HashSet<u32>,
     /// Gids of groups of the directory, which several people may have as their primary one.
-    shared_gids: BTreeSet<u32>,
+    shared_gids: HashSet<u32>,
     dropped: Vec<DroppedRecord>,
 }
 
@@ -33,11 +36,11 @@ impl<'a> Checks<'a> {
     pub(crate) fn new(limits: &'a Limits, dropped: Vec<DroppedRecord>) -> Self {
         Self {
             limits,
-            ids: BTreeSet::new(),
-            names: BTreeSet::new(),
-            uids: BTreeSet::new(),
-            gids: BTreeSet::new(),
-            shared_gids: BTreeSet::new(),
+            ids: HashSet::new(),
+            names: HashSet::new(),
+            uids: HashSet::new(),
+            gids: HashSet::new(),
+            shared_gids: HashSet::new(),
             dropped,
         }
     }
@@ -61,25 +64,35 @@ impl<'a> Checks<'a> {
         host
     }
 
-    pub(crate) fn people(&mut self, people: Vec<PersonRecord>) -> Vec<PersonRecord> {
-        let mut kept = Vec::with_capacity(people.len());
-        for mut person in people {
-            match self.person(&person) {
+    pub(crate) fn people(
+        &mut self,
+        people: impl Iterator<Item = &'a DecodedPerson>,
+    ) -> Vec<Arc<PersonRecord>> {
+        let mut kept = Vec::new();
+        for person in people {
+            let record = &person.record;
+            match self.person(record) {
                 Ok(()) => {
-                    self.ssh_keys(&mut person);
-                    kept.push(person);
+                    // A key that is not what it says is left out; its owner stays.
+                    for _ in 0..person.misshapen_keys {
+                        self.report(ChunkKind::People, &record.id, DropReason::Misshapen);
+                    }
+                    kept.push(Arc::clone(record));
                 }
-                Err(reason) => self.report(ChunkKind::People, &person.id, reason),
+                Err(reason) => self.report(ChunkKind::People, &record.id, reason),
             }
         }
         kept
     }
 
-    pub(crate) fn groups(&mut self, groups: Vec<GroupRecord>) -> Vec<GroupRecord> {
-        let mut kept = Vec::with_capacity(groups.len());
+    pub(crate) fn groups(
+        &mut self,
+        groups: impl Iterator<Item = &'a GroupRecord>,
+    ) -> Vec<GroupRecord> {
+        let mut kept = Vec::new();
         for group in groups {
-            match self.group(&group) {
-                Ok(()) => kept.push(group),
+            match self.group(group) {
+                Ok(()) => kept.push(group.clone()),
                 Err(reason) => self.report(ChunkKind::Groups, &group.id, reason),
             }
         }
@@ -87,42 +100,42 @@ impl<'a> Checks<'a> {
     }
 
     /// A primary group is the person's own, or a group of the directory that was not left out.
-    pub(crate) fn primary_groups(&mut self, people: &mut Vec<PersonRecord>) {
-        let all = std::mem::take(people);
-        for person in all {
+    pub(crate) fn primary_groups(&mut self, people: &mut Vec<Arc<PersonRecord>>) {
+        people.retain(|person| {
             let gid = person.gid.get();
-            if gid == person.uid.get() || self.shared_gids.contains(&gid) {
-                people.push(person);
-            } else {
+            let exists = gid == person.uid.get() || self.shared_gids.contains(&gid);
+            if !exists {
                 self.report(ChunkKind::People, &person.id, DropReason::NoSuchGroup(gid));
             }
-        }
+            exists
+        });
     }
 
     pub(crate) fn credentials(
         &mut self,
-        credentials: Vec<CredentialRecord>,
-        people: &[PersonRecord],
-    ) -> Vec<CredentialRecord> {
-        let here: BTreeSet<&str> = people.iter().map(|person| person.id.as_str()).collect();
-        let mut users = BTreeSet::new();
-        let mut kept = Vec::with_capacity(credentials.len());
+        credentials: impl Iterator<Item = &'a Arc<CredentialRecord>>,
+        people: &[Arc<PersonRecord>],
+    ) -> Vec<Arc<CredentialRecord>> {
+        let here: HashSet<&str> = people.iter().map(|person| person.id.as_str()).collect();
+        let mut users = HashSet::new();
+        let mut kept = Vec::new();
         for credential in credentials {
             let verdict = if here.contains(credential.user.as_str()) {
                 verifier(&credential.password_verifier)
-                    .and_then(|()| claim(&mut users, credential.user.clone(), "user"))
+                    .and_then(|()| claim(&mut users, credential.user.as_str(), "user"))
             } else {
                 Err(DropReason::NobodyHere)
             };
             match verdict {
-                Ok(()) => kept.push(credential),
+                Ok(()) => kept.push(Arc::clone(credential)),
                 Err(reason) => self.report(ChunkKind::Credentials, &credential.user, reason),
             }
         }
+        kept.shrink_to_fit();
         kept
     }
 
-    fn person(&mut self, person: &PersonRecord) -> Result<(), DropReason> {
+    fn person(&mut self, person: &'a PersonRecord) -> Result<(), DropReason> {
         match person.state {
             UserState::Active | UserState::Suspended => {}
             UserState::Staged | UserState::Deleted => return Err(DropReason::WrongState),
@@ -140,7 +153,7 @@ impl<'a> Checks<'a> {
         Ok(())
     }
 
-    fn group(&mut self, group: &GroupRecord) -> Result<(), DropReason> {
+    fn group(&mut self, group: &'a GroupRecord) -> Result<(), DropReason> {
         let gid = group.gid.get();
         self.in_limits(gid)?;
         self.not_protected(group.name.as_str())?;
@@ -148,18 +161,6 @@ impl<'a> Checks<'a> {
         self.take(&group.id, group.name.as_str(), gid);
         self.shared_gids.insert(gid);
         Ok(())
-    }
-
-    /// A key that is not what it says is left out; its owner stays.
-    fn ssh_keys(&mut self, person: &mut PersonRecord) {
-        let keys = std::mem::take(&mut person.ssh_keys);
-        for key in keys {
-            if is_sound(&key) {
-                person.ssh_keys.push(key);
-            } else {
-                self.report(ChunkKind::People, &person.id, DropReason::Misshapen);
-            }
-        }
     }
 
     fn in_limits(&self, id: u32) -> Result<(), DropReason> {
@@ -190,9 +191,9 @@ impl<'a> Checks<'a> {
         }
     }
 
-    fn take(&mut self, id: &str, name: &str, gid: u32) {
-        self.ids.insert(id.to_owned());
-        self.names.insert(name.to_owned());
+    fn take(&mut self, id: &'a str, name: &'a str, gid: u32) {
+        self.ids.insert(id);
+        self.names.insert(name);
         self.gids.insert(gid);
     }
 
@@ -205,7 +206,11 @@ impl<'a> Checks<'a> {
     }
 }
 
-fn claim<T: Ord>(taken: &mut BTreeSet<T>, value: T, what: &'static str) -> Result<(), DropReason> {
+fn claim<T: Eq + Hash>(
+    taken: &mut HashSet<T>,
+    value: T,
+    what: &'static str,
+) -> Result<(), DropReason> {
     if taken.insert(value) {
         Ok(())
     } else {
@@ -215,7 +220,7 @@ fn claim<T: Ord>(taken: &mut BTreeSet<T>, value: T, what: &'static str) -> Resul
 
 /// `type base64`, nothing else, and the fingerprint is the one of these very bytes: sshd gets the
 /// line as it is.
-fn is_sound(key: &SshKeyRecord) -> bool {
+pub(crate) fn is_sound(key: &SshKeyRecord) -> bool {
     let Some((kind, encoded)) = key.line.split_once(' ') else {
         return false;
     };

@@ -3,12 +3,14 @@
 //!
 //! Directory: [`plan_chunks`], [`seal`], [`sign_manifest`], [`sign_fast_message`], [`sign_time`],
 //! [`make_root`]. Host: [`verify_root_chain`], [`accept_manifest`], [`read_slice`],
-//! [`shrink_guard`], [`open_fast_message`], [`open_signed_time`]; after a restart
+//! [`read_next_slice`], [`shrink_guard`], [`open_fast_message`], [`open_signed_time`]; after a restart
 //! [`reopen_root_chain`] and [`reopen_manifest`].
 #![forbid(unsafe_code)]
 
 mod checks;
+mod decode;
 mod envelope;
+mod group_ids;
 mod key;
 mod limits;
 mod manifest;
@@ -22,6 +24,7 @@ mod root;
 mod sealing;
 mod shrink;
 
+pub use group_ids::GroupIds;
 pub use hpke::rand_core::CryptoRng;
 pub use key::{KeyFileError, KeyId, PublicKey, RootKey, SigningKey};
 pub use limits::{
@@ -36,10 +39,10 @@ pub use message::{
     FastAction, FastMessage, open_fast_message, open_signed_time, sign_fast_message, sign_time,
 };
 pub use plan::{PlainChunk, PlanError, plan_chunks};
-pub use read::{DropReason, DroppedRecord, ReadSlice, read_slice};
+pub use read::{DropReason, DroppedRecord, ReadSlice, read_next_slice, read_slice};
 pub use record::{
-    CredentialRecord, EffectivePolicy, GroupRecord, HostRecord, PersonRecord, Slice, SshKeyRecord,
-    VirtualGroup,
+    CredentialRecord, EffectivePolicy, GroupRecord, HostRecord, PersonRecord, SharedSlice, Slice,
+    SshKeyRecord, VirtualGroup,
 };
 pub use refusal::{DirectoryFault, HostFault, Refusal, Shrink};
 pub use root::{
@@ -47,4 +50,4 @@ pub use root::{
     make_root, reopen_root_chain, verify_root_chain,
 };
 pub use sealing::{Recipient, SEALED_CONTENT_MAX, SealError, SealingKey, SealingPublicKey, seal};
-pub use shrink::{shrink_guard, suspensions};
+pub use shrink::{shrink_guard, suspensions, vanished};

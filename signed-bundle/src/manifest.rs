@@ -2,7 +2,6 @@
 //! here and nowhere else.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use jiff::Timestamp;
 use jiff::fmt::serde::timestamp::millisecond::required as milliseconds;
@@ -152,15 +151,10 @@ impl ChunkReference {
     /// The name under which the chunk is fetched: lower-case hex of its hash.
     #[must_use]
     pub fn name(&self) -> String {
-        ChunkName(&self.sha256).to_string()
-    }
-}
-
-struct ChunkName<'a>(&'a [u8; 32]);
-
-impl fmt::Display for ChunkName<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        let digits = self.sha256.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        digits
+            .filter_map(|digit| char::from_digit(u32::from(digit), 16))
+            .collect()
     }
 }
 

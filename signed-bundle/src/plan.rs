@@ -1,6 +1,7 @@
 //! From a slice to chunks: the same slice always gives the same bytes, and one changed person is
 //! one changed chunk.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -9,7 +10,7 @@ use zeroize::Zeroize;
 
 use crate::limits::BUNDLE_BYTES_MAX;
 use crate::manifest::ChunkKind;
-use crate::record::Slice;
+use crate::record::{CredentialRecord, PersonRecord, Slice};
 use crate::sealing::SEALED_CONTENT_MAX;
 
 /// People per chunk, about.
@@ -64,19 +65,23 @@ impl std::fmt::Debug for PlainChunk {
 ///
 /// # Errors
 /// A record or the whole is too large.
-pub fn plan_chunks(slice: &Slice) -> Result<Vec<PlainChunk>, PlanError> {
-    let host = std::slice::from_ref(&slice.host);
-    let mut chunks = bucketed(ChunkKind::Host, host, |host| &host.id)?;
-    chunks.extend(bucketed(ChunkKind::People, &slice.people, |person| {
-        &person.id
-    })?);
-    chunks.extend(bucketed(ChunkKind::Groups, &slice.groups, |group| {
-        &group.id
-    })?);
-    let rules = &slice.access_rules;
-    chunks.extend(bucketed(ChunkKind::AccessRules, rules, |rule| &rule.id)?);
-    let credentials = &slice.credentials;
-    chunks.extend(bucketed(ChunkKind::Credentials, credentials, |one| {
+pub fn plan_chunks<Person, Credential>(
+    slice: &Slice<Person, Credential>,
+) -> Result<Vec<PlainChunk>, PlanError>
+where
+    Person: Borrow<PersonRecord>,
+    Credential: Borrow<CredentialRecord>,
+{
+    let people: Vec<&PersonRecord> = slice.people.iter().map(Borrow::borrow).collect();
+    let groups: Vec<_> = slice.groups.iter().collect();
+    let rules: Vec<_> = slice.access_rules.iter().collect();
+    let credentials: Vec<&CredentialRecord> =
+        slice.credentials.iter().map(Borrow::borrow).collect();
+    let mut chunks = bucketed(ChunkKind::Host, &[&slice.host], |host| &host.id)?;
+    chunks.extend(bucketed(ChunkKind::People, &people, |person| &person.id)?);
+    chunks.extend(bucketed(ChunkKind::Groups, &groups, |group| &group.id)?);
+    chunks.extend(bucketed(ChunkKind::AccessRules, &rules, |rule| &rule.id)?);
+    chunks.extend(bucketed(ChunkKind::Credentials, &credentials, |one| {
         &one.user
     })?);
     let total: u64 = chunks.iter().map(|chunk| chunk.bytes.len() as u64).sum();
@@ -90,7 +95,7 @@ pub fn plan_chunks(slice: &Slice) -> Result<Vec<PlainChunk>, PlanError> {
 /// doubles. Buckets that overflow are halved, all together.
 fn bucketed<T: Serialize>(
     kind: ChunkKind,
-    records: &[T],
+    records: &[&T],
     id: impl Fn(&T) -> &String,
 ) -> Result<Vec<PlainChunk>, PlanError> {
     let mut lines = BTreeMap::new();

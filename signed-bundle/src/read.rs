@@ -1,32 +1,37 @@
 //! From chunks back to a slice, on the host. Every record is decoded and checked by itself; a bad
 //! one is dropped with a reason and the others apply.
 
-use policy::{AccessRule, UnreadableRule};
-use posix_names::clean_line;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
-use zeroize::Zeroizing;
+use std::sync::Arc;
+
+use policy::UnreadableRule;
 
 use crate::checks::Checks;
+use crate::decode::{DecodedChunk, DecodedChunks};
 use crate::limits::NESTING_MAX;
-use crate::manifest::{AcceptedManifest, ChunkKind, ChunkReference, check_chunk};
-use crate::nesting;
-use crate::record::{CredentialRecord, GroupRecord, HostRecord, PersonRecord, Slice};
-use crate::refusal::{DirectoryFault, HostFault, Refusal};
-use crate::sealing::{self, SealingKey};
-
-const SHOWN_ID_BYTES: usize = 64;
-const SHOWN_PROBLEM_BYTES: usize = 200;
+use crate::manifest::{AcceptedManifest, ChunkKind, ChunkReference};
+use crate::record::{HostRecord, SharedSlice, Slice};
+use crate::refusal::{DirectoryFault, Refusal};
+use crate::sealing::SealingKey;
 
 /// A bundle as the host will apply it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct ReadSlice {
     /// Every record that passed.
-    pub slice: Slice,
+    pub slice: SharedSlice,
     /// Every record that did not: each is an alarm.
     pub dropped: Vec<DroppedRecord>,
     /// Access rules that could not be read, for the engine: each denies whomever it might concern.
     pub unreadable_rules: Vec<UnreadableRule>,
+    /// What the next bundle may share.
+    decoded: DecodedChunks,
+}
+
+impl ReadSlice {
+    /// Whether this chunk was read, and so was right.
+    #[must_use]
+    pub fn has_chunk(&self, reference: &ChunkReference) -> bool {
+        self.decoded.has(reference)
+    }
 }
 
 /// A record that was left out.
@@ -72,139 +77,63 @@ pub enum DropReason {
     Misshapen,
 }
 
-/// Records as decoded, before they are compared with each other.
-#[derive(Default)]
-struct Decoded {
-    hosts: Vec<HostRecord>,
-    people: Vec<PersonRecord>,
-    groups: Vec<GroupRecord>,
-    access_rules: Vec<AccessRule>,
-    unreadable_rules: Vec<UnreadableRule>,
-    credentials: Vec<CredentialRecord>,
-    dropped: Vec<DroppedRecord>,
-}
-
 /// Fetches, checks, opens and reads every chunk of an accepted manifest.
 ///
 /// # Errors
 /// A chunk is missing, is not the one named, does not open, or the host record is missing.
 pub fn read_slice(
     accepted: &AcceptedManifest,
-    mut fetch: impl FnMut(&ChunkReference) -> Option<Vec<u8>>,
+    fetch: impl FnMut(&ChunkReference) -> Option<Vec<u8>>,
+    key: &SealingKey,
+) -> Result<ReadSlice, Refusal> {
+    read_next_slice(None, accepted, fetch, key)
+}
+
+/// As [`read_slice`], but chunks that `before` was read from, with the same key, are neither
+/// fetched nor decoded again. All records are checked, whichever way they came.
+///
+/// # Errors
+/// As [`read_slice`].
+pub fn read_next_slice(
+    before: Option<&ReadSlice>,
+    accepted: &AcceptedManifest,
+    fetch: impl FnMut(&ChunkReference) -> Option<Vec<u8>>,
     key: &SealingKey,
 ) -> Result<ReadSlice, Refusal> {
     let manifest = accepted.manifest();
-    let mut decoded = Decoded::default();
-    for reference in &manifest.chunks {
-        let missing = || HostFault::ChunkMissing(reference.name());
-        let chunk = fetch(reference).ok_or_else(missing)?;
-        check_chunk(reference, &chunk)?;
-        let plain = if reference.kind.is_sealed() {
-            sealing::open(&chunk, &manifest.organisation, &manifest.host, key)?
-        } else {
-            Zeroizing::new(chunk)
-        };
-        decoded.take_chunk(reference.kind, &plain);
-    }
-    let host = decoded.take_host(&manifest.host)?;
-    let mut checks = Checks::new(accepted.limits(), decoded.dropped);
+    let known = before.map(|before| &before.decoded);
+    let (decoded, chunks) = DecodedChunks::of(manifest, known, fetch, key)?;
+    let host = host_of(&chunks, &manifest.host)?;
+    let dropped = chunks.iter().flat_map(|chunk| &chunk.dropped);
+    let mut checks = Checks::new(accepted.limits(), dropped.cloned().collect());
     let host = checks.host(host);
-    let mut people = checks.people(decoded.people);
-    let groups = checks.groups(decoded.groups);
+    let mut people = checks.people(chunks.iter().flat_map(|chunk| &chunk.people));
+    let groups = checks.groups(chunks.iter().flat_map(|chunk| &chunk.groups));
     checks.primary_groups(&mut people);
     // Kept for as long as the bundle is in force.
     people.shrink_to_fit();
-    let credentials = checks.credentials(decoded.credentials, &people);
+    let credentials = chunks.iter().flat_map(|chunk| &chunk.credentials);
+    let credentials = checks.credentials(credentials, &people);
+    let access_rules = chunks.iter().flat_map(|chunk| &chunk.access_rules);
+    let unreadable_rules = chunks.iter().flat_map(|chunk| &chunk.unreadable_rules);
     Ok(ReadSlice {
         slice: Slice {
             host,
             people,
             groups,
-            access_rules: decoded.access_rules,
+            access_rules: access_rules.cloned().collect(),
             credentials,
         },
         dropped: checks.into_dropped(),
-        unreadable_rules: decoded.unreadable_rules,
+        unreadable_rules: unreadable_rules.cloned().collect(),
+        decoded,
     })
 }
 
-impl Decoded {
-    fn take_chunk(&mut self, kind: ChunkKind, plain: &[u8]) {
-        let dropped = &mut self.dropped;
-        let unreadable = match kind {
-            ChunkKind::Host => read_lines(kind, plain, &mut self.hosts, dropped),
-            ChunkKind::People => read_lines(kind, plain, &mut self.people, dropped),
-            ChunkKind::Groups => read_lines(kind, plain, &mut self.groups, dropped),
-            ChunkKind::AccessRules => read_lines(kind, plain, &mut self.access_rules, dropped),
-            ChunkKind::Credentials => read_lines(kind, plain, &mut self.credentials, dropped),
-        };
-        if kind == ChunkKind::AccessRules {
-            let remains = unreadable.into_iter().map(remains_of_rule);
-            self.unreadable_rules.extend(remains);
-        }
+fn host_of(chunks: &[Arc<DecodedChunk>], id: &str) -> Result<HostRecord, Refusal> {
+    let mut hosts = chunks.iter().flat_map(|chunk| &chunk.hosts);
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) if host.id == id => Ok(host.clone()),
+        _ => Err(DirectoryFault::Malformed("host record").into()),
     }
-
-    fn take_host(&mut self, id: &str) -> Result<HostRecord, Refusal> {
-        match self.hosts.pop() {
-            Some(host) if self.hosts.is_empty() && host.id == id => Ok(host),
-            Some(_) | None => Err(DirectoryFault::Malformed("host record").into()),
-        }
-    }
-}
-
-/// Decodes every line; those that cannot be read are reported and returned as they are.
-fn read_lines<'a, T: DeserializeOwned>(
-    kind: ChunkKind,
-    plain: &'a [u8],
-    records: &mut Vec<T>,
-    dropped: &mut Vec<DroppedRecord>,
-) -> Vec<&'a [u8]> {
-    let mut unreadable = Vec::new();
-    let lines = plain.split(|byte| *byte == b'\n');
-    for line in lines.filter(|line| !line.is_empty()) {
-        match read_line(kind, line) {
-            Ok(record) => records.push(record),
-            Err(reason) => {
-                unreadable.push(line);
-                dropped.push(DroppedRecord {
-                    kind,
-                    id: id_of(line),
-                    reason,
-                });
-            }
-        }
-    }
-    unreadable
-}
-
-fn read_line<T: DeserializeOwned>(kind: ChunkKind, line: &[u8]) -> Result<T, DropReason> {
-    if nesting::depth(line) > NESTING_MAX {
-        return Err(DropReason::TooDeep);
-    }
-    serde_json::from_slice(line).map_err(|problem| {
-        // The text may quote the record: one harmless line of it is kept, of a secret none.
-        let problem = match kind.is_sealed() {
-            true => String::from("not a record of its kind"),
-            false => clean_line(&problem.to_string(), SHOWN_PROBLEM_BYTES),
-        };
-        DropReason::Unreadable(problem)
-    })
-}
-
-/// What can still be told of an unreadable rule.
-fn remains_of_rule(line: &[u8]) -> UnreadableRule {
-    read_line(ChunkKind::AccessRules, line).unwrap_or_else(|_| UnreadableRule::illegible())
-}
-
-/// The id of a record that could not be read as a whole, for the report.
-fn id_of(line: &[u8]) -> String {
-    if nesting::depth(line) > NESTING_MAX {
-        return String::new();
-    }
-    let record: Value = serde_json::from_slice(line).unwrap_or_default();
-    let id = record.get("id").or_else(|| record.get("user"));
-    clean_line(
-        id.and_then(Value::as_str).unwrap_or_default(),
-        SHOWN_ID_BYTES,
-    )
 }

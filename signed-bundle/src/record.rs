@@ -2,11 +2,14 @@
 //! dropped with a report, the others and all removals still apply.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use policy::{AccessRule, HostState, UserState};
 use posix_names::{Gecos, Gid, GroupName, HomeDirectory, LoginShell, Uid, UserName};
 use serde::{Deserialize, Serialize};
+
+use crate::group_ids::GroupIds;
 
 /// What concerns the host as a whole. Exactly one in every bundle.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -97,7 +100,7 @@ pub struct PersonRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
     /// Ids of all groups, nesting resolved; the engine decides by these.
-    pub groups: BTreeSet<String>,
+    pub groups: GroupIds,
     /// Public keys that may log in as this person.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ssh_keys: Vec<SshKeyRecord>,
@@ -148,15 +151,18 @@ impl std::fmt::Debug for CredentialRecord {
 
 /// A bundle in plain form: what the directory publishes and the host applies.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Slice {
+pub struct Slice<Person = PersonRecord, Credential = CredentialRecord> {
     /// The host itself.
     pub host: HostRecord,
     /// People with rights here.
-    pub people: Vec<PersonRecord>,
+    pub people: Vec<Person>,
     /// Groups that appear here.
     pub groups: Vec<GroupRecord>,
     /// Rules that match this host.
     pub access_rules: Vec<AccessRule>,
     /// Credentials of people who may use a password here.
-    pub credentials: Vec<CredentialRecord>,
+    pub credentials: Vec<Credential>,
 }
+
+/// A slice as a host holds it: what two bundles have in common is there once.
+pub type SharedSlice = Slice<Arc<PersonRecord>, Arc<CredentialRecord>>;

@@ -1,12 +1,13 @@
 //! The shrink guard: a bundle in which most people vanish is held back until somebody confirms.
 //! It holds back disappearance, never a suspension.
 
-use std::collections::BTreeSet;
+use std::borrow::Borrow;
+use std::collections::HashSet;
 
 use policy::UserState;
 
 use crate::limits::SHRINK_PEOPLE_MIN;
-use crate::record::Slice;
+use crate::record::{PersonRecord, Slice};
 use crate::refusal::{Refusal, Shrink};
 
 /// Compares the slice in force with a new one. `confirmed_removals` is the manifest's number, or
@@ -14,13 +15,12 @@ use crate::refusal::{Refusal, Shrink};
 ///
 /// # Errors
 /// More than half of the people and at least ten would vanish, and fewer removals are confirmed.
-pub fn shrink_guard(old: &Slice, new: &Slice, confirmed_removals: u32) -> Result<(), Refusal> {
-    let listed: BTreeSet<&str> = new.people.iter().map(|person| person.id.as_str()).collect();
-    let vanished = old
-        .people
-        .iter()
-        .filter(|person| !listed.contains(person.id.as_str()))
-        .count();
+pub fn shrink_guard<P: Borrow<PersonRecord>, C>(
+    old: &Slice<P, C>,
+    new: &Slice<P, C>,
+    confirmed_removals: u32,
+) -> Result<(), Refusal> {
+    let vanished = vanished(old, new).len();
     let before = old.people.len();
     let confirmed = usize::try_from(confirmed_removals).unwrap_or(usize::MAX);
     if vanished < SHRINK_PEOPLE_MIN || vanished * 2 <= before || vanished <= confirmed {
@@ -34,20 +34,65 @@ pub fn shrink_guard(old: &Slice, new: &Slice, confirmed_removals: u32) -> Result
     .into())
 }
 
+/// People of the slice in force who are not in the new one.
+#[must_use]
+pub fn vanished<'a, P: Borrow<PersonRecord>, C>(
+    old: &'a Slice<P, C>,
+    new: &Slice<P, C>,
+) -> Vec<&'a PersonRecord> {
+    let (old, new) = differing(&old.people, &new.people);
+    let listed = ids(new.iter().map(Borrow::borrow));
+    old.iter()
+        .map(Borrow::borrow)
+        .filter(|person| !listed.contains(person.id.as_str()))
+        .collect()
+}
+
 /// People of the slice in force whom the new one suspends: this much of a bundle that is held
 /// back still applies.
 #[must_use]
-pub fn suspensions(old: &Slice, new: &Slice) -> Vec<String> {
-    let suspended: BTreeSet<&str> = new
-        .people
-        .iter()
-        .filter(|person| person.state != UserState::Active)
-        .map(|person| person.id.as_str())
-        .collect();
-    old.people
-        .iter()
+pub fn suspensions<P: Borrow<PersonRecord>, C>(
+    old: &Slice<P, C>,
+    new: &Slice<P, C>,
+) -> Vec<String> {
+    let (old, new) = differing(&old.people, &new.people);
+    let new = new.iter().map(Borrow::borrow);
+    let suspended = ids(new.filter(|person| person.state != UserState::Active));
+    old.iter()
+        .map(Borrow::borrow)
         .filter(|person| person.state == UserState::Active)
         .filter(|person| suspended.contains(person.id.as_str()))
         .map(|person| person.id.clone())
         .collect()
+}
+
+fn ids<'a>(people: impl Iterator<Item = &'a PersonRecord>) -> HashSet<&'a str> {
+    people.map(|person| person.id.as_str()).collect()
+}
+
+/// Both without the very same records that they begin and end with: nobody is in a slice twice, so
+/// whoever is left out here is neither gone nor changed.
+fn differing<'old, 'new, P: Borrow<PersonRecord>>(
+    old: &'old [P],
+    new: &'new [P],
+) -> (&'old [P], &'new [P]) {
+    let same =
+        |(old, new): &(&P, &P)| std::ptr::eq::<PersonRecord>((*old).borrow(), (*new).borrow());
+    let begin = old.iter().zip(new).take_while(same).count();
+    let (old, new) = (rest(old, begin), rest(new, begin));
+    let end = old
+        .iter()
+        .rev()
+        .zip(new.iter().rev())
+        .take_while(same)
+        .count();
+    (without_end(old, end), without_end(new, end))
+}
+
+fn rest<P>(people: &[P], begin: usize) -> &[P] {
+    people.get(begin..).unwrap_or_default()
+}
+
+fn without_end<P>(people: &[P], end: usize) -> &[P] {
+    people.get(..people.len() - end).unwrap_or_default()
 }

@@ -5,14 +5,15 @@ pub mod marks;
 mod revoke;
 pub mod store;
 
+use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use signed_bundle::{
     AcceptedManifest, Accepting, ChunkReference, DirectoryFault, Held, ReadSlice, Refusal,
-    RootDocument, accept_manifest, read_slice, reopen_manifest, reopen_root_chain, shrink_guard,
-    suspensions, verify_root_chain,
+    RootDocument, accept_manifest, read_next_slice, reopen_manifest, reopen_root_chain,
+    shrink_guard, suspensions, vanished, verify_root_chain,
 };
 
 use crate::disk::{Disk, read_bounded};
@@ -105,12 +106,13 @@ impl Mirror {
     }
 
     fn reopen(&mut self) {
-        let previous = self.stored(Which::Previous);
+        let previous = self.stored(Which::Previous, None);
         if let Ok(Some(previous)) = &previous {
             self.previous_contains = previous.accepted.manifest().fast_lane_sequence;
         }
         let previous = previous.ok().flatten();
-        self.in_force = match self.stored(Which::Newest) {
+        let before = previous.as_ref().map(|previous| &*previous.read);
+        self.in_force = match self.stored(Which::Newest, before) {
             Ok(Some(newest)) => {
                 self.in_force = Some(newest);
                 self.note_interrupted(previous.as_ref());
@@ -139,7 +141,11 @@ impl Mirror {
         self.note_change(previous, came);
     }
 
-    fn stored(&self, which: Which) -> Result<Option<InForce>, MirrorError> {
+    fn stored(
+        &self,
+        which: Which,
+        before: Option<&ReadSlice>,
+    ) -> Result<Option<InForce>, MirrorError> {
         let Some(signed) = self.store.manifest(which)? else {
             return Ok(None);
         };
@@ -150,7 +156,8 @@ impl Mirror {
             &identity.organisation,
             &identity.host_id,
         )?;
-        let read = read_slice(
+        let read = read_next_slice(
+            before,
             &accepted,
             |reference| self.store.chunk(reference),
             &self.enrolled.sealing_key,
@@ -224,7 +231,7 @@ impl Mirror {
             .manifest()
             .chunks
             .iter()
-            .filter(|reference| self.store.chunk(reference).is_none())
+            .filter(|reference| !self.has(reference))
             .copied()
             .collect();
         Ok(Some(Offer {
@@ -232,6 +239,17 @@ impl Mirror {
             signed: signed.to_vec(),
             missing,
         }))
+    }
+
+    /// Whether a chunk need not be fetched. What the bundle in force was read from is not read
+    /// again, as long as it lies there.
+    fn has(&self, reference: &ChunkReference) -> bool {
+        let read = self.in_force.as_ref().map(|now| &now.read);
+        if read.is_some_and(|read| read.has_chunk(reference)) {
+            self.store.has(reference)
+        } else {
+            self.store.chunk(reference).is_some()
+        }
     }
 
     fn kept(&self, refusal: Refusal, signed: &[u8]) -> MirrorError {
@@ -256,7 +274,8 @@ impl Mirror {
         accept_shrink: bool,
         now: Timestamp,
     ) -> Result<(), MirrorError> {
-        let read = read_slice(
+        let read = read_next_slice(
+            self.in_force.as_ref().map(|now| &*now.read),
             &offer.accepted,
             |reference| match fetched.get(&reference.sha256) {
                 Some(chunk) => Some(chunk.clone()),
@@ -354,25 +373,19 @@ impl Mirror {
     /// Who was here and is no more keeps open sessions for the grace; who came back stays.
     fn note_leaving(&mut self, old: Option<&InForce>, now: Timestamp) {
         let Some(new) = &self.in_force else { return };
-        let here: std::collections::BTreeSet<&str> = new
-            .read
-            .slice
-            .people
-            .iter()
-            .map(|person| person.id.as_str())
-            .collect();
-        self.marks
-            .leaving
-            .retain(|leaving| !here.contains(leaving.user.as_str()));
+        let new = &new.read.slice;
+        if !self.marks.leaving.is_empty() {
+            let here: HashSet<&str> = new.people.iter().map(|one| one.id.as_str()).collect();
+            let leaving = &mut self.marks.leaving;
+            leaving.retain(|leaving| !here.contains(leaving.user.as_str()));
+        }
         let due_ms = now.as_millisecond().saturating_add(LEAVING_GRACE_MS);
-        let gone = old.into_iter().flat_map(|old| &old.read.slice.people);
-        let leaving = gone
-            .filter(|person| !here.contains(person.id.as_str()))
-            .map(|person| Leaving {
-                user: person.id.clone(),
-                uid: person.uid.get(),
-                due_ms,
-            });
+        let gone = old.map(|old| vanished(&old.read.slice, new));
+        let leaving = gone.into_iter().flatten().map(|person| Leaving {
+            user: person.id.clone(),
+            uid: person.uid.get(),
+            due_ms,
+        });
         self.marks.leaving.extend(leaving);
     }
 

@@ -194,7 +194,7 @@ async fn pam_07_the_account_step_refuses_whatever_proved_who_they_are() {
     let mut expired = person(3);
     expired.expires_at = Some(noon());
     let mut without_rule = person(4);
-    without_rule.groups.clear();
+    without_rule.groups = signed_bundle::GroupIds::default();
     let people = vec![person(1), suspended, expired, without_rule];
     let (_organisation, _host, cacher) = with_people(people).await;
     for (user, expected) in [

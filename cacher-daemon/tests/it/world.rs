@@ -203,7 +203,7 @@ pub(crate) fn person(number: u32) -> PersonRecord {
         gecos: Gecos::cleaned("A Person"),
         state: UserState::Active,
         expires_at: None,
-        groups: BTreeSet::from(["grp_1".to_owned()]),
+        groups: ["grp_1"].into_iter().collect(),
         ssh_keys: vec![SshKeyRecord {
             fingerprint: fingerprint(KEY),
             line: KEY.to_owned(),

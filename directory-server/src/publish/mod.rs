@@ -244,7 +244,7 @@ impl Publisher {
                 touched.users.contains(&record.id)
                     && policy::could_ever_reach(
                         &record.id,
-                        &record.groups,
+                        &person.groups,
                         &host.policy,
                         &world.rules,
                     )

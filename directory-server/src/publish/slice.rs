@@ -21,14 +21,18 @@ pub(super) fn slice_of(
         .iter()
         .filter(|person| {
             let record = &person.record;
-            could_ever_reach(&record.id, &record.groups, &host.policy, &access_rules)
+            could_ever_reach(&record.id, &person.groups, &host.policy, &access_rules)
         })
         .collect();
     let groups = groups_of(world, &here);
     let known = known_groups(&access_rules, &groups);
     let people = here.iter().map(|person| {
         let mut record = person.record.clone();
-        record.groups.retain(|group| known.contains(group.as_str()));
+        let groups = person.groups.iter();
+        record.groups = groups
+            .filter(|group| known.contains(group.as_str()))
+            .cloned()
+            .collect();
         record
     });
     Slice {
@@ -55,7 +59,7 @@ pub(super) fn slice_of(
 fn groups_of(world: &World, here: &[&WorldPerson]) -> Vec<GroupRecord> {
     let members: BTreeSet<&str> = here
         .iter()
-        .flat_map(|person| person.record.groups.iter().map(String::as_str))
+        .flat_map(|person| person.groups.iter().map(String::as_str))
         .collect();
     world
         .groups

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use policy::{AccessRule, HostState, OWN_TAG_PREFIX, UserState};
 use posix_names::{Gecos, Gid, GroupName, HomeDirectory, LoginShell, Uid, UserName};
-use signed_bundle::{CredentialRecord, GroupRecord, PersonRecord, SshKeyRecord};
+use signed_bundle::{CredentialRecord, GroupIds, GroupRecord, PersonRecord, SshKeyRecord};
 use sqlx::FromRow;
 
 use super::PublishError;
@@ -38,7 +38,10 @@ pub(super) struct WorldHost {
 
 /// A person with what proves them.
 pub(super) struct WorldPerson {
+    /// Without groups: each host learns those that it knows.
     pub(super) record: PersonRecord,
+    /// Ids of all groups, nesting resolved.
+    pub(super) groups: BTreeSet<String>,
     pub(super) credential: Option<CredentialRecord>,
 }
 
@@ -187,8 +190,9 @@ fn person(
         .transpose()
         .map_err(|error| error.to_string())?;
     Ok(WorldPerson {
+        groups: groups_of.get(&row.id).cloned().unwrap_or_default(),
         record: PersonRecord {
-            groups: groups_of.get(&row.id).cloned().unwrap_or_default(),
+            groups: GroupIds::default(),
             ssh_keys: keys_of.get(&row.id).cloned().unwrap_or_default(),
             id: row.id,
             gid: uid.private_group(),

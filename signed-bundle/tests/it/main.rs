@@ -13,6 +13,8 @@ mod messages;
 #[cfg(test)]
 mod records;
 #[cfg(test)]
+mod reuse;
+#[cfg(test)]
 mod roots;
 #[cfg(test)]
 mod sealed;

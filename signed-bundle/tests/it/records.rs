@@ -207,7 +207,7 @@ fn no_id_and_no_name_has_two_owners() {
         let second = with(json_of(2), field, value.clone());
         let read = world.read_lines(ChunkKind::People, &[good(1), second]);
         assert_eq!(
-            read.slice.people.first(),
+            read.slice.people.first().map(|person| &**person),
             Some(&person(1)),
             "{field} {value}"
         );
@@ -399,7 +399,7 @@ fn verifiers_of_strangers_and_misshapen_ones_are_dropped() {
         .chunks
         .push(world.store_lines(ChunkKind::Credentials, &lines));
     let read = world.read(&manifest).unwrap();
-    assert_eq!(read.slice.credentials, [credential(1)]);
+    assert_eq!(read.slice.credentials, [credential(1).into()]);
     assert_eq!(read.dropped.len(), 5);
     assert!(!format!("{:?}", read.dropped).contains("secret"));
 }

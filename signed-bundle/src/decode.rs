@@ -1,0 +1,212 @@
+//! Chunks opened and decoded, kept by what the manifest calls them: the same reference is the same
+//! bytes, and these are the same records. Nothing here looks at what root allows or at another
+//! record; that is checked anew in every bundle.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use policy::{AccessRule, UnreadableRule};
+use posix_names::clean_line;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use crate::checks;
+use crate::group_ids::KnownIds;
+use crate::limits::NESTING_MAX;
+use crate::manifest::{ChunkKind, ChunkReference, Manifest, check_chunk};
+use crate::nesting;
+use crate::read::{DropReason, DroppedRecord};
+use crate::record::{CredentialRecord, GroupRecord, HostRecord, PersonRecord};
+use crate::refusal::{HostFault, Refusal};
+use crate::sealing::{self, SealingKey};
+
+const SHOWN_ID_BYTES: usize = 64;
+const SHOWN_PROBLEM_BYTES: usize = 200;
+
+/// The chunks of one bundle.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct DecodedChunks {
+    /// For whom they were opened: organisation and host.
+    addressee: (String, String),
+    chunks: BTreeMap<ChunkReference, Arc<DecodedChunk>>,
+    ids: KnownIds,
+}
+
+/// Records of one chunk, before they are compared with others.
+#[derive(Debug, Default)]
+pub(crate) struct DecodedChunk {
+    pub(crate) hosts: Vec<HostRecord>,
+    pub(crate) people: Vec<DecodedPerson>,
+    pub(crate) groups: Vec<GroupRecord>,
+    pub(crate) access_rules: Vec<AccessRule>,
+    pub(crate) unreadable_rules: Vec<UnreadableRule>,
+    pub(crate) credentials: Vec<Arc<CredentialRecord>>,
+    pub(crate) dropped: Vec<DroppedRecord>,
+}
+
+/// A person with those keys that are what they say.
+#[derive(Debug)]
+pub(crate) struct DecodedPerson {
+    pub(crate) record: Arc<PersonRecord>,
+    /// So many were not.
+    pub(crate) misshapen_keys: usize,
+}
+
+impl DecodedChunks {
+    /// Takes the chunks of a manifest from those known; fetches, checks, opens and decodes the others.
+    pub(crate) fn of(
+        manifest: &Manifest,
+        known: Option<&Self>,
+        mut fetch: impl FnMut(&ChunkReference) -> Option<Vec<u8>>,
+        key: &SealingKey,
+    ) -> Result<(Self, Vec<Arc<DecodedChunk>>), Refusal> {
+        let addressee = (manifest.organisation.clone(), manifest.host.clone());
+        let known = known.filter(|known| known.addressee == addressee);
+        let mut all = Self {
+            addressee,
+            chunks: BTreeMap::new(),
+            ids: known.map(Self::ids_in_use).unwrap_or_default(),
+        };
+        let mut in_order = Vec::with_capacity(manifest.chunks.len());
+        for reference in &manifest.chunks {
+            let chunk = match known.and_then(|known| known.chunks.get(reference)) {
+                Some(chunk) => Arc::clone(chunk),
+                None => {
+                    let plain = opened(reference, manifest, &mut fetch, key)?;
+                    Arc::new(DecodedChunk::of(reference.kind, &plain, &mut all.ids))
+                }
+            };
+            all.chunks.insert(*reference, Arc::clone(&chunk));
+            in_order.push(chunk);
+        }
+        Ok((all, in_order))
+    }
+
+    pub(crate) fn has(&self, reference: &ChunkReference) -> bool {
+        self.chunks.contains_key(reference)
+    }
+
+    /// Without those that no person is in any more.
+    fn ids_in_use(&self) -> KnownIds {
+        let in_use = self.ids.iter().filter(|id| Arc::strong_count(id) > 1);
+        in_use.cloned().collect()
+    }
+}
+
+fn opened(
+    reference: &ChunkReference,
+    manifest: &Manifest,
+    fetch: &mut impl FnMut(&ChunkReference) -> Option<Vec<u8>>,
+    key: &SealingKey,
+) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+    let missing = || HostFault::ChunkMissing(reference.name());
+    let chunk = fetch(reference).ok_or_else(missing)?;
+    check_chunk(reference, &chunk)?;
+    if reference.kind.is_sealed() {
+        sealing::open(&chunk, &manifest.organisation, &manifest.host, key)
+    } else {
+        Ok(Zeroizing::new(chunk))
+    }
+}
+
+impl DecodedChunk {
+    fn of(kind: ChunkKind, plain: &[u8], ids: &mut KnownIds) -> Self {
+        let mut chunk = Self::default();
+        let dropped = &mut chunk.dropped;
+        match kind {
+            ChunkKind::Host => {
+                read_lines(kind, plain, &mut chunk.hosts, dropped);
+            }
+            ChunkKind::People => {
+                let mut people = Vec::new();
+                read_lines(kind, plain, &mut people, dropped);
+                let people = people.into_iter();
+                chunk.people = people.map(|one| DecodedPerson::of(one, ids)).collect();
+            }
+            ChunkKind::Groups => {
+                read_lines(kind, plain, &mut chunk.groups, dropped);
+            }
+            ChunkKind::AccessRules => {
+                let unreadable = read_lines(kind, plain, &mut chunk.access_rules, dropped);
+                chunk.unreadable_rules = unreadable.into_iter().map(remains_of_rule).collect();
+            }
+            ChunkKind::Credentials => {
+                let mut credentials = Vec::new();
+                read_lines(kind, plain, &mut credentials, dropped);
+                chunk.credentials = credentials.into_iter().map(Arc::new).collect();
+            }
+        }
+        chunk
+    }
+}
+
+impl DecodedPerson {
+    fn of(mut record: PersonRecord, ids: &mut KnownIds) -> Self {
+        let keys = record.ssh_keys.len();
+        record.ssh_keys.retain(checks::is_sound);
+        record.ssh_keys.shrink_to_fit();
+        record.groups.share(ids);
+        Self {
+            misshapen_keys: keys - record.ssh_keys.len(),
+            record: Arc::new(record),
+        }
+    }
+}
+
+/// Decodes every line; those that cannot be read are reported and returned as they are.
+fn read_lines<'a, T: DeserializeOwned>(
+    kind: ChunkKind,
+    plain: &'a [u8],
+    records: &mut Vec<T>,
+    dropped: &mut Vec<DroppedRecord>,
+) -> Vec<&'a [u8]> {
+    let mut unreadable = Vec::new();
+    let lines = plain.split(|byte| *byte == b'\n');
+    for line in lines.filter(|line| !line.is_empty()) {
+        match read_line(kind, line) {
+            Ok(record) => records.push(record),
+            Err(reason) => {
+                unreadable.push(line);
+                dropped.push(DroppedRecord {
+                    kind,
+                    id: id_of(line),
+                    reason,
+                });
+            }
+        }
+    }
+    unreadable
+}
+
+fn read_line<T: DeserializeOwned>(kind: ChunkKind, line: &[u8]) -> Result<T, DropReason> {
+    if nesting::depth(line) > NESTING_MAX {
+        return Err(DropReason::TooDeep);
+    }
+    serde_json::from_slice(line).map_err(|problem| {
+        // The text may quote the record: one harmless line of it is kept, of a secret none.
+        let problem = match kind.is_sealed() {
+            true => String::from("not a record of its kind"),
+            false => clean_line(&problem.to_string(), SHOWN_PROBLEM_BYTES),
+        };
+        DropReason::Unreadable(problem)
+    })
+}
+
+/// What can still be told of an unreadable rule.
+fn remains_of_rule(line: &[u8]) -> UnreadableRule {
+    read_line(ChunkKind::AccessRules, line).unwrap_or_else(|_| UnreadableRule::illegible())
+}
+
+/// The id of a record that could not be read as a whole, for the report.
+fn id_of(line: &[u8]) -> String {
+    if nesting::depth(line) > NESTING_MAX {
+        return String::new();
+    }
+    let record: Value = serde_json::from_slice(line).unwrap_or_default();
+    let id = record.get("id").or_else(|| record.get("user"));
+    clean_line(
+        id.and_then(Value::as_str).unwrap_or_default(),
+        SHOWN_ID_BYTES,
+    )
+}
