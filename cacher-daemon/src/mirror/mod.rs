@@ -231,7 +231,7 @@ impl Mirror {
             .manifest()
             .chunks
             .iter()
-            .filter(|reference| !self.has(reference))
+            .filter(|reference| self.store.chunk(reference).is_none())
             .copied()
             .collect();
         Ok(Some(Offer {
@@ -239,17 +239,6 @@ impl Mirror {
             signed: signed.to_vec(),
             missing,
         }))
-    }
-
-    /// Whether a chunk need not be fetched. What the bundle in force was read from is not read
-    /// again, as long as it lies there.
-    fn has(&self, reference: &ChunkReference) -> bool {
-        let read = self.in_force.as_ref().map(|now| &now.read);
-        if read.is_some_and(|read| read.has_chunk(reference)) {
-            self.store.has(reference)
-        } else {
-            self.store.chunk(reference).is_some()
-        }
     }
 
     fn kept(&self, refusal: Refusal, signed: &[u8]) -> MirrorError {

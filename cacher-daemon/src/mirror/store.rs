@@ -57,13 +57,6 @@ impl Store {
         Some(bytes)
     }
 
-    /// Whether a chunk of this name and length lies there, unread.
-    #[must_use]
-    pub fn has(&self, reference: &ChunkReference) -> bool {
-        let facts = std::fs::symlink_metadata(self.chunk_path(&reference.name()));
-        facts.is_ok_and(|facts| facts.is_file() && facts.len() == u64::from(reference.length))
-    }
-
     /// Puts a bundle in force. `current` is what is in force and sound, to be kept as previous.
     ///
     /// # Errors
