@@ -262,6 +262,12 @@ impl Directory {
     #[track_caller]
     pub fn enrol(&self, host: &Host, tags: &[&str]) {
         host.install();
+        self.enrol_installed(host, tags);
+    }
+
+    /// Enrols a host that has cloudid installed.
+    #[track_caller]
+    pub fn enrol_installed(&self, host: &Host, tags: &[&str]) {
         host.write("/root/token", &self.new_token(host.name(), tags));
         host.ok("chmod 600 /root/token");
         let before = listening(host);

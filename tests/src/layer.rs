@@ -72,9 +72,16 @@ pub const OLD_RELEASE: Layer = Layer {
             rm -f /srv/bullseye/var/cache/apt/archives/*.deb",
 };
 
+/// What makes and checks packages, for Debian and for RPM distributions.
+pub const PACKAGING: Layer = Layer {
+    name: "packaging",
+    packages: &["dpkg-dev", "debhelper", "libpam0g-dev", "lintian", "rpm"],
+    setup: "",
+};
+
 /// Makes the base root and every layer of this file, unless they are there.
 pub fn prepare_roots() {
-    for layer in [SYSTEMD, NAME_SERVICES, WORKSHOP, OLD_RELEASE] {
+    for layer in [SYSTEMD, NAME_SERVICES, WORKSHOP, OLD_RELEASE, PACKAGING] {
         let _root = Root::with(&layer);
     }
 }

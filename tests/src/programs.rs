@@ -27,6 +27,17 @@ const PROGRAMS: &[(&str, &str)] = &[
     ),
 ];
 
+/// Built files that packages hold.
+pub(crate) const PACKAGED: &[&str] = &[
+    "cloudid",
+    "cloudid-cacher",
+    "cloudid-helper",
+    "cloudid-authorized-keys",
+    "cloudid-directory",
+    "libnss_cloudid.so",
+    "libpam_cloudid.so",
+];
+
 /// File of `packaging/`, path on the host.
 const FILES: &[(&str, &str)] = &[
     ("pam-configs/cloudid", "/usr/share/pam-configs/cloudid"),
@@ -119,7 +130,7 @@ pub(crate) fn built(file: &str) -> PathBuf {
 
 /// The program without its debugging information: a tenth of the size, copied into every host.
 /// Kept until the program is built anew.
-fn stripped(program: &Path) -> PathBuf {
+pub(crate) fn stripped(program: &Path) -> PathBuf {
     let name = program
         .file_name()
         .or_fail("name a program")

@@ -1,4 +1,4 @@
-//! The chores of this repository: `cargo xtask demo`, `test`, `bench`, `soak`, `tidy`. Needs nothing but
+//! The chores of this repository: `cargo xtask demo`, `test`, `bench`, `soak`, `package`, `tidy`. Needs nothing but
 //! the Rust toolchain to start; whatever else a chore needs, it installs, saying so.
 #![forbid(unsafe_code)]
 #![expect(
@@ -9,6 +9,7 @@
 
 mod bench;
 mod demo;
+mod package;
 mod prerequisites;
 mod soak;
 mod steps;
@@ -25,6 +26,7 @@ cargo xtask test [--ring 1|2|3] [--filter X]   all checks and tests; a ring alon
 cargo xtask bench [revocation]                 how fast a right is taken away, as a table
 cargo xtask bench identity [--quick] [--help]  how long name lookups take, beside the peers
 cargo xtask soak [--hours N]                   the long variants of tests, once or for so long
+cargo xtask package deb [--profile dev]        Debian packages, into target/packages
 cargo xtask tidy                               house rules the compiler does not know";
 
 fn main() -> ExitCode {
@@ -42,6 +44,10 @@ fn main() -> ExitCode {
         ["soak"] => soak::run(None),
         ["soak", "--hours", hours] => match soak::hours(hours) {
             Ok(hours) => soak::run(Some(hours)),
+            Err(wrong) => usage(&wrong),
+        },
+        ["package", choice @ ..] => match package::Choice::parse(choice) {
+            Ok(choice) => package::run(&choice),
             Err(wrong) => usage(&wrong),
         },
         ["tidy"] => tidy::run(),
