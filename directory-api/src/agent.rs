@@ -12,6 +12,7 @@
 //! | `POST /agent/v1/events` | [`EventBatch`] -> [`EventsStored`] |
 //! | `POST /agent/v1/passwords` | [`PasswordChange`] -> 204, or a problem |
 //! | `POST /agent/v1/verify` | [`PasswordCheck`] -> 204, or a problem |
+//! | `POST /agent/v1/codes` | [`CodeCheck`] -> [`CodeChecked`], or a problem: `code_wrong`, `code_used`, `too_many_tries`, `mfa_not_enrolled` |
 //! | `POST /agent/v1/owners` | [`OwnersQuestion`] -> [`OwnersAnswer`] |
 //! | `POST /agent/v1/certificates/renew` | [`CertificateRenewal`] -> [`CertificateRenewed`] |
 
@@ -203,6 +204,7 @@ pub const HOST_EVENT_KINDS: &[&str] = &[
     "auth.locked_out",
     "auth.login",
     "auth.mfa_failed",
+    "auth.mfa_offline",
     "auth.mfa_replayed",
     "auth.offline_limit",
     "bundle.applied",
@@ -270,6 +272,37 @@ pub struct PasswordCheck {
     pub username: String,
     /// What was typed.
     pub password: String,
+}
+
+/// A second factor to be checked, and burnt for the whole organisation, by the directory. The first
+/// factor was right already.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CodeCheck {
+    /// Login name.
+    pub username: String,
+    /// What was typed: a one-time code, a YubiKey's password or a backup code, told apart by shape.
+    pub code: String,
+    /// PAM service name.
+    pub service: String,
+    /// Where the login comes from; empty for a local one.
+    #[serde(default)]
+    pub source: String,
+}
+
+/// The code was right and is burnt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CodeChecked {
+    /// What it was.
+    pub kind: policy::FactorKind,
+    /// `mfa_…` or `bkc_…`
+    pub device: String,
+    /// For a time-based code its step, so that the host does not take it offline a second time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<u64>,
+    /// Backup codes left, where it was one of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup_codes_left: Option<u32>,
 }
 
 /// Ids in the managed ranges, and names, without rights on the asking host.

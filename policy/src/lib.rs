@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod decide;
+mod factors;
 mod fit;
 mod host_pattern;
 mod locked;
@@ -18,6 +19,10 @@ mod unreadable;
 mod until;
 
 pub use decide::{decide, decide_with_unreadable};
+pub use factors::{
+    AuthMethod, BadUnenrolled, FactorFields, FactorKind, FactorPolicy, Factors,
+    OFFLINE_HORIZON_SECONDS_MAX, OfflineCodes, Unenrolled,
+};
 pub use locked::{Locked, password_allowed};
 pub use question::{Decision, Host, HostState, Person, Question, ReasonCode, TraceStep, UserState};
 pub use rule::{AccessRule, Effect, Subject, could_ever_reach};

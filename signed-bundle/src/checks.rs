@@ -10,10 +10,14 @@ use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
 use policy::UserState;
 use sha2::{Digest, Sha256};
 
+use crate::check_bits::CheckBits;
 use crate::decode::DecodedPerson;
 use crate::manifest::ChunkKind;
 use crate::read::{DropReason, DroppedRecord};
-use crate::record::{CredentialRecord, GroupRecord, HostRecord, PersonRecord, SshKeyRecord};
+use crate::record::{
+    CheckBitsRecord, CredentialRecord, FactorsRecord, GroupRecord, HostRecord, PersonRecord,
+    SshKeyRecord,
+};
 use crate::root::Limits;
 
 const VERIFIER_BYTES_MAX: usize = 1024;
@@ -132,6 +136,52 @@ impl<'a> Checks<'a> {
             }
         }
         kept.shrink_to_fit();
+        kept
+    }
+
+    pub(crate) fn factors(
+        &mut self,
+        factors: impl Iterator<Item = &'a FactorsRecord>,
+        people: &[Arc<PersonRecord>],
+    ) -> Vec<FactorsRecord> {
+        let here: HashSet<&str> = people.iter().map(|person| person.id.as_str()).collect();
+        let mut users = HashSet::new();
+        let mut kept = Vec::new();
+        for one in factors {
+            let mut codes = one.backup_codes.iter();
+            let verdict = match here.contains(one.user.as_str()) {
+                true => codes
+                    .try_for_each(|code| verifier(&code.verifier))
+                    .and_then(|()| claim(&mut users, one.user.as_str(), "user")),
+                false => Err(DropReason::NobodyHere),
+            };
+            match verdict {
+                Ok(()) => kept.push(one.clone()),
+                Err(reason) => self.report(ChunkKind::Factors, &one.user, reason),
+            }
+        }
+        kept
+    }
+
+    pub(crate) fn check_bits(
+        &mut self,
+        check_bits: impl Iterator<Item = &'a CheckBitsRecord>,
+        people: &[Arc<PersonRecord>],
+    ) -> Vec<CheckBitsRecord> {
+        let here: HashSet<&str> = people.iter().map(|person| person.id.as_str()).collect();
+        let mut devices = HashSet::new();
+        let mut kept = Vec::new();
+        for one in check_bits {
+            let verdict = match here.contains(one.user.as_str()) {
+                true if CheckBits::read(one).is_none() => Err(DropReason::Misshapen),
+                true => claim(&mut devices, one.device.as_str(), "device"),
+                false => Err(DropReason::NobodyHere),
+            };
+            match verdict {
+                Ok(()) => kept.push(one.clone()),
+                Err(reason) => self.report(ChunkKind::CheckBits, &one.device, reason),
+            }
+        }
         kept
     }
 

@@ -17,7 +17,9 @@ use crate::limits::NESTING_MAX;
 use crate::manifest::{ChunkKind, ChunkReference, Manifest, check_chunk};
 use crate::nesting;
 use crate::read::{DropReason, DroppedRecord};
-use crate::record::{CredentialRecord, GroupRecord, HostRecord, PersonRecord};
+use crate::record::{
+    CheckBitsRecord, CredentialRecord, FactorsRecord, GroupRecord, HostRecord, PersonRecord,
+};
 use crate::refusal::{HostFault, Refusal};
 use crate::sealing::{self, SealingKey};
 
@@ -42,6 +44,8 @@ pub(crate) struct DecodedChunk {
     pub(crate) access_rules: Vec<AccessRule>,
     pub(crate) unreadable_rules: Vec<UnreadableRule>,
     pub(crate) credentials: Vec<Arc<CredentialRecord>>,
+    pub(crate) factors: Vec<FactorsRecord>,
+    pub(crate) check_bits: Vec<CheckBitsRecord>,
     pub(crate) dropped: Vec<DroppedRecord>,
 }
 
@@ -136,6 +140,12 @@ impl DecodedChunk {
                 read_lines(kind, plain, &mut credentials, dropped);
                 chunk.credentials = credentials.into_iter().map(Arc::new).collect();
             }
+            ChunkKind::Factors => {
+                read_lines(kind, plain, &mut chunk.factors, dropped);
+            }
+            ChunkKind::CheckBits => {
+                read_lines(kind, plain, &mut chunk.check_bits, dropped);
+            }
         }
         chunk
     }
@@ -204,7 +214,8 @@ fn id_of(line: &[u8]) -> String {
         return String::new();
     }
     let record: Value = serde_json::from_slice(line).unwrap_or_default();
-    let id = record.get("id").or_else(|| record.get("user"));
+    let named = ["id", "device", "user"].into_iter();
+    let id = named.filter_map(|field| record.get(field)).next();
     clean_line(
         id.and_then(Value::as_str).unwrap_or_default(),
         SHOWN_ID_BYTES,

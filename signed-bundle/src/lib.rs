@@ -7,6 +7,7 @@
 //! [`reopen_root_chain`] and [`reopen_manifest`].
 #![forbid(unsafe_code)]
 
+mod check_bits;
 mod checks;
 mod decode;
 mod envelope;
@@ -24,6 +25,7 @@ mod root;
 mod sealing;
 mod shrink;
 
+pub use check_bits::{CHECK_BITS, CheckBits, STEP_SECONDS};
 pub use group_ids::GroupIds;
 pub use hpke::rand_core::CryptoRng;
 pub use key::{KeyFileError, KeyId, PublicKey, RootKey, SigningKey};
@@ -41,8 +43,8 @@ pub use message::{
 pub use plan::{PlainChunk, PlanError, plan_chunks};
 pub use read::{DropReason, DroppedRecord, ReadSlice, read_next_slice, read_slice};
 pub use record::{
-    CredentialRecord, EffectivePolicy, GroupRecord, HostRecord, PersonRecord, SharedSlice, Slice,
-    SshKeyRecord, VirtualGroup,
+    BackupCodeRecord, CheckBitsRecord, CredentialRecord, EffectivePolicy, FactorsRecord,
+    GroupRecord, HostRecord, PersonRecord, SharedSlice, Slice, SshKeyRecord, VirtualGroup,
 };
 pub use refusal::{DirectoryFault, HostFault, Refusal, Shrink};
 pub use root::{

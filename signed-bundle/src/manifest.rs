@@ -64,6 +64,10 @@ pub enum ChunkKind {
     AccessRules,
     /// [`crate::CredentialRecord`], sealed.
     Credentials,
+    /// [`crate::FactorsRecord`], sealed.
+    Factors,
+    /// [`crate::CheckBitsRecord`], sealed.
+    CheckBits,
 }
 
 /// What a host compares an offered manifest with.
@@ -129,7 +133,7 @@ impl ChunkKind {
     #[must_use]
     pub fn is_sealed(self) -> bool {
         match self {
-            Self::Credentials => true,
+            Self::Credentials | Self::Factors | Self::CheckBits => true,
             Self::Host | Self::People | Self::Groups | Self::AccessRules => false,
         }
     }

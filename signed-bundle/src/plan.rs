@@ -84,6 +84,12 @@ where
     chunks.extend(bucketed(ChunkKind::Credentials, &credentials, |one| {
         &one.user
     })?);
+    let factors: Vec<_> = slice.factors.iter().collect();
+    chunks.extend(bucketed(ChunkKind::Factors, &factors, |one| &one.user)?);
+    let check_bits: Vec<_> = slice.check_bits.iter().collect();
+    chunks.extend(bucketed(ChunkKind::CheckBits, &check_bits, |one| {
+        &one.device
+    })?);
     let total: u64 = chunks.iter().map(|chunk| chunk.bytes.len() as u64).sum();
     if total > BUNDLE_BYTES_MAX {
         return Err(PlanError::TooLarge(total));

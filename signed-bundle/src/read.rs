@@ -114,6 +114,10 @@ pub fn read_next_slice(
     people.shrink_to_fit();
     let credentials = chunks.iter().flat_map(|chunk| &chunk.credentials);
     let credentials = checks.credentials(credentials, &people);
+    let factors = chunks.iter().flat_map(|chunk| &chunk.factors);
+    let factors = checks.factors(factors, &people);
+    let check_bits = chunks.iter().flat_map(|chunk| &chunk.check_bits);
+    let check_bits = checks.check_bits(check_bits, &people);
     let access_rules = chunks.iter().flat_map(|chunk| &chunk.access_rules);
     let unreadable_rules = chunks.iter().flat_map(|chunk| &chunk.unreadable_rules);
     Ok(ReadSlice {
@@ -123,6 +127,8 @@ pub fn read_next_slice(
             groups,
             access_rules: access_rules.cloned().collect(),
             credentials,
+            factors,
+            check_bits,
         },
         dropped: checks.into_dropped(),
         unreadable_rules: unreadable_rules.cloned().collect(),

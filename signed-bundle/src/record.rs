@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use policy::{AccessRule, HostState, UserState};
+use policy::{AccessRule, FactorKind, FactorPolicy, HostState, UserState};
 use posix_names::{Gecos, Gid, GroupName, HomeDirectory, LoginShell, Uid, UserName};
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +65,9 @@ pub struct EffectivePolicy {
     pub password_tries: u32,
     /// How long such a lock lasts.
     pub lock_seconds: u64,
+    /// How logins here must be proven, by service and source.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub factor_policies: Vec<FactorPolicy>,
 }
 
 impl Default for EffectivePolicy {
@@ -73,6 +76,7 @@ impl Default for EffectivePolicy {
             offline_max_age_seconds: 168 * 3600,
             password_tries: 5,
             lock_seconds: 900,
+            factor_policies: Vec::new(),
         }
     }
 }
@@ -149,6 +153,68 @@ impl std::fmt::Debug for CredentialRecord {
     }
 }
 
+/// Which second factors a person has. Travels only sealed to the host, to hosts where one may be
+/// asked for.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FactorsRecord {
+    /// `usr_…`
+    pub user: String,
+    /// Kinds the person has enrolled.
+    pub enrolled: BTreeSet<FactorKind>,
+    /// Backup codes that were not used yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub backup_codes: Vec<BackupCodeRecord>,
+}
+
+/// One unused backup code.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupCodeRecord {
+    /// `bkc_…`
+    pub id: String,
+    /// PHC string (`$argon2id$…`) of the normalised code.
+    pub verifier: String,
+}
+
+/// Ten bits of each coming code of one device. Travels only sealed to the host.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckBitsRecord {
+    /// `mfa_…`
+    pub device: String,
+    /// `usr_…`
+    pub user: String,
+    /// The first step (seconds since 1970 divided by 30) that the stock covers.
+    pub first_step: u64,
+    /// The bits of the steps from there on, as [`crate::CheckBits`] packs them, base64.
+    pub bits: String,
+}
+
+impl std::fmt::Debug for FactorsRecord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FactorsRecord")
+            .field("user", &self.user)
+            .field("enrolled", &self.enrolled)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for BackupCodeRecord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BackupCodeRecord")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for CheckBitsRecord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CheckBitsRecord")
+            .field("device", &self.device)
+            .field("user", &self.user)
+            .field("first_step", &self.first_step)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A bundle in plain form: what the directory publishes and the host applies.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Slice<Person = PersonRecord, Credential = CredentialRecord> {
@@ -162,6 +228,10 @@ pub struct Slice<Person = PersonRecord, Credential = CredentialRecord> {
     pub access_rules: Vec<AccessRule>,
     /// Credentials of people who may use a password here.
     pub credentials: Vec<Credential>,
+    /// Second factors of people who may be asked for one here.
+    pub factors: Vec<FactorsRecord>,
+    /// Bits of their coming codes, by device.
+    pub check_bits: Vec<CheckBitsRecord>,
 }
 
 /// A slice as a host holds it: what two bundles have in common is there once.

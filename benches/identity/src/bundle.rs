@@ -110,6 +110,8 @@ fn slice(population: &Population) -> Result<Slice, Failure> {
         groups: groups?,
         access_rules: vec![serde_json::from_value(rule)?],
         credentials: Vec::new(),
+        factors: Vec::new(),
+        check_bits: Vec::new(),
     })
 }
 

@@ -239,6 +239,8 @@ pub(crate) fn slice(people: Vec<PersonRecord>) -> Slice {
             virtual_groups: BTreeMap::from([(VirtualGroup::Everybody, Gid::new(70_001).unwrap())]),
             policy: EffectivePolicy::default(),
         },
+        factors: Vec::new(),
+        check_bits: Vec::new(),
         credentials: people
             .iter()
             .map(|person| CredentialRecord {

@@ -37,6 +37,8 @@ pub(super) fn slice_of(
     });
     Slice {
         people: people.collect(),
+        factors: Vec::new(),
+        check_bits: Vec::new(),
         credentials: here
             .iter()
             .filter_map(|person| person.credential.clone())

@@ -430,3 +430,62 @@ fn fingerprint(blob: &[u8]) -> String {
     let encoded = base64::Engine::encode(&base64::prelude::BASE64_STANDARD_NO_PAD, digest);
     format!("SHA256:{encoded}")
 }
+
+#[test]
+fn second_factors_of_nobody_here_and_misshapen_ones_are_dropped() {
+    let code = |verifier| json!([{ "id": "bkc_1", "verifier": verifier }]);
+    let factors = |user, verifier| json!({ "user": user, "enrolled": ["totp"], "backup_codes": code(verifier) });
+    let stock = |device, user, bits: &str| json!({ "device": device, "user": user, "first_step": 7, "bits": bits });
+    let lines =
+        |records: Vec<Value>| -> Vec<String> { records.iter().map(ToString::to_string).collect() };
+    let people = vec![person(1), person(2), person(3)];
+    let mut world = World::new();
+    let mut manifest = world.manifest(&slice(people));
+    let long = "A".repeat(1 << 16);
+    let kept = [
+        (
+            ChunkKind::Factors,
+            lines(vec![
+                factors("usr_1", "$argon2id$one"),
+                factors("usr_2", "two lines\n"),
+                factors("usr_9", "$argon2id$one"),
+            ]),
+        ),
+        (
+            ChunkKind::CheckBits,
+            lines(vec![
+                stock("mfa_1", "usr_1", "AAAA"),
+                stock("mfa_1", "usr_2", "AAAA"),
+                stock("mfa_2", "usr_2", &long),
+                stock("mfa_3", "usr_9", "AAAA"),
+            ]),
+        ),
+    ];
+    for (kind, lines) in &kept {
+        manifest.chunks.push(world.store_lines(*kind, lines));
+    }
+    let read = world.read(&manifest).unwrap();
+    assert_eq!(read.slice.factors.len(), 1);
+    assert_eq!(read.slice.check_bits.len(), 1);
+    assert_eq!(read.slice.check_bits[0].user, "usr_1");
+    let reasons: Vec<_> = read
+        .dropped
+        .iter()
+        .map(|one| (one.id.as_str(), &one.reason))
+        .collect();
+    assert_eq!(
+        reasons,
+        [
+            ("usr_2", &DropReason::Misshapen),
+            ("usr_9", &DropReason::NobodyHere),
+            ("mfa_1", &DropReason::Duplicate("device")),
+            ("mfa_2", &DropReason::Misshapen),
+            ("mfa_3", &DropReason::NobodyHere),
+        ]
+    );
+    let shown = format!("{:?}", read.slice);
+    assert!(
+        !shown.contains("argon2id") && !shown.contains("AAAA"),
+        "secrets stay out of logs"
+    );
+}

@@ -63,7 +63,36 @@ fn lines_of(kind: ChunkKind) -> [Value; 8] {
             proof("usr_9", "$6$salt$six"),
             json!("nobody"),
         ],
+        ChunkKind::Factors => [
+            factors("usr_1", "$argon2id$one"),
+            factors("usr_1", "$argon2id$two"),
+            factors("usr_2", "plain"),
+            factors("usr_2", "$argon2id$three"),
+            factors("usr_6", "$argon2id$four"),
+            factors("usr_7", "$argon2id$five"),
+            factors("usr_9", "$argon2id$six"),
+            json!("nobody"),
+        ],
+        ChunkKind::CheckBits => [
+            stock("mfa_1", "usr_1", "AAAA"),
+            stock("mfa_1", "usr_2", "AAAA"),
+            stock("mfa_2", "usr_1", "AAAAAAAA"),
+            stock("mfa_3", "usr_9", "AAAA"),
+            stock("mfa_4", "usr_2", "not base64"),
+            stock("mfa_5", "usr_2", "AAAAAAA"),
+            stock("mfa_6", "usr_6", ""),
+            json!("nobody"),
+        ],
     }
+}
+
+fn factors(user: &str, verifier: &str) -> Value {
+    let code = json!({ "id": "bkc_1", "verifier": verifier });
+    json!({ "user": user, "enrolled": ["totp"], "backup_codes": [code] })
+}
+
+fn stock(device: &str, user: &str, bits: &str) -> Value {
+    json!({ "device": device, "user": user, "first_step": 7, "bits": bits })
 }
 
 fn limits(number: usize) -> Limits {
@@ -82,13 +111,15 @@ fn limits(number: usize) -> Limits {
 }
 
 fn manifest(world: &mut World, chunks: &[(usize, u8)]) -> Manifest {
-    const KINDS: [ChunkKind; 7] = [
+    const KINDS: [ChunkKind; 9] = [
         ChunkKind::People,
         ChunkKind::Groups,
         ChunkKind::Credentials,
         ChunkKind::AccessRules,
         ChunkKind::People,
         ChunkKind::Credentials,
+        ChunkKind::Factors,
+        ChunkKind::CheckBits,
         ChunkKind::Host,
     ];
     let host = serde_json::to_string(&host_record()).unwrap();
@@ -135,7 +166,7 @@ proptest! {
     #[test]
     fn what_is_shared_with_the_bundle_before_changes_nothing_that_is_read(
         steps in prop::collection::vec(
-            (prop::collection::vec((0_usize..7, any::<u8>()), 0..6), 0_usize..3),
+            (prop::collection::vec((0_usize..9, any::<u8>()), 0..6), 0_usize..3),
             2..6,
         ),
     ) {

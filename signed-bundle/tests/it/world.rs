@@ -231,6 +231,8 @@ pub(crate) fn slice(people: Vec<PersonRecord>) -> Slice {
         }],
         access_rules: vec![rule],
         credentials: Vec::new(),
+        factors: Vec::new(),
+        check_bits: Vec::new(),
     }
 }
 
