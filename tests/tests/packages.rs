@@ -2,139 +2,63 @@
 //! of its own files is changed before it is enrolled, and everything is put back afterwards; root and
 //! a local user log in at every step.
 
+use std::time::Duration;
 use system_tests::{
-    Directory, Host, LOCAL_PASSWORD, LOCAL_USER, Lab, PASSWORD, Packages, ROOT_PASSWORD,
+    HOST_PACKAGES, Installation, LOCAL_PASSWORD, LOCAL_USER, Packages, ROOT_PASSWORD, Service,
+    Stopwatch,
 };
-
-/// Every file below /etc with owner, mode and content. Copies that the tools for accounts keep of
-/// what they edit, and the list of groups for each, follow any account that came and went.
-fn etc(host: &Host) -> String {
-    let listed = "find /etc ! -name '*-' ! -name .pwd.lock ! -name ld.so.cache \
-                  -printf '%p %u:%g %m %l ' \\( -type f -exec sha256sum {} \\; -o -printf '\\n' \\)";
-    host.ok(&format!("{listed} | sort"))
-}
-
-#[track_caller]
-fn is_as_before(host: &Host, before: &str) {
-    let now = etc(host);
-    let gone = before.lines().filter(|line| !now.contains(*line));
-    let come = now.lines().filter(|line| !before.contains(*line));
-    let differing: Vec<&str> = gone.chain(come).collect();
-    assert!(differing.is_empty(), "not as before: {differing:#?}");
-}
-
-/// Root on the console, a local user by ssh with a password, both by su.
-#[track_caller]
-fn local_accounts_work(site: &Scene, when: &str) {
-    let host = &site.host;
-    let mut login = host.terminal("login");
-    login.expect("login: ").answer("root");
-    login.expect("Password: ").answer(ROOT_PASSWORD);
-    login.expect("# ").answer("id -un; exit");
-    assert!(login.finish().text().contains("root"), "{when}");
-    let client = site.lab.client();
-    let ssh = client.ssh(host).user(LOCAL_USER).password(LOCAL_PASSWORD);
-    assert_eq!(ssh.run("id -un").succeeds(), LOCAL_USER, "{when}");
-    for (user, password) in [("root", ROOT_PASSWORD), (LOCAL_USER, LOCAL_PASSWORD)] {
-        let mut su = host.terminal_of(LOCAL_USER, &format!("su {user} -c whoami"));
-        su.expect("(?i)password: ").answer(password);
-        assert!(su.finish().text().ends_with(user), "{when}: {user}");
-    }
-}
-
-struct Scene {
-    host: Host,
-    directory: Directory,
-    lab: Lab,
-}
-
-impl Scene {
-    /// A clean host that boots, and a directory where alice may log in to it.
-    fn new() -> Self {
-        let lab = Lab::new();
-        let directory = lab.directory();
-        directory.add_group_with_access("web", "env=dev");
-        directory.add_person("alice", PASSWORD, &["web"]);
-        let host = lab.booted_host("web-1");
-        Self {
-            host,
-            directory,
-            lab,
-        }
-    }
-
-    #[track_caller]
-    fn alice_logs_in(&self) {
-        let client = self.lab.client();
-        let ssh = client.ssh(&self.host).user("alice").password(PASSWORD);
-        assert_eq!(ssh.run("id -un").succeeds(), "alice");
-    }
-
-    #[track_caller]
-    fn alice_is_refused(&self) {
-        let client = self.lab.client();
-        let ssh = client.ssh(&self.host).user("alice").password(PASSWORD);
-        ssh.run("id -un").is_refused();
-    }
-}
 
 #[test]
 fn pkg_02_a_host_is_installed_enrolled_booted_and_removed_and_etc_is_as_before() {
-    let scene = Scene::new();
+    let scene = Installation::new();
     let (host, packages) = (&scene.host, Packages::of_this_build());
-    let before = etc(host);
+    let before = host.etc();
     host.install_packages(&packages);
-    let ours = |line: &&str| line.contains("cloudid");
-    let installed = etc(host);
+    let installed = host.etc();
+    let of_accounts = ["/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow"];
     let changed: Vec<&str> = before
         .lines()
-        .filter(|line| !installed.contains(line) && !ours(line))
-        .filter(|line| !line.contains("/etc/passwd") && !line.contains("/etc/group"))
-        .filter(|line| !line.contains("shadow"))
+        .filter(|line| !installed.contains(line) && !line.contains("cloudid"))
+        .filter(|line| !of_accounts.iter().any(|file| line.starts_with(file)))
         .collect();
     assert_eq!(changed, Vec::<&str>::new(), "installing changes nothing");
-    local_accounts_work(&scene, "installed");
     assert!(!host.run("systemctl is-active cloudid-cacher").succeeded());
 
-    scene.directory.enrol_installed(host, &["env=dev"]);
-    host.until("id alice");
+    scene.enrol();
     scene.alice_logs_in();
-    local_accounts_work(&scene, "enrolled");
+    scene.local_accounts_work("enrolled");
     let uid = host.ok("id -u alice");
 
     scene.directory.kill();
     host.reboot();
     scene.alice_logs_in();
-    local_accounts_work(&scene, "booted without the directory");
+    scene.local_accounts_work("booted without the directory");
 
-    let removed = host.apt("remove cloudid-cacher libnss-cloudid libpam-cloudid cloudid");
+    let removed = host.apt(&format!("remove {HOST_PACKAGES}"));
     assert!(removed.succeeded(), "{removed:?}");
     for file in ["/etc/nsswitch.conf", "/etc/pam.d", "/etc/ssh"] {
         let left = host.run(&format!("grep -r cloudid {file}"));
         assert!(!left.succeeded(), "{left:?}");
     }
-    local_accounts_work(&scene, "removed");
+    scene.local_accounts_work("removed");
     scene.alice_is_refused();
     assert!(host.has("/home/alice"), "homes stay");
 
-    let purged = host.apt("purge cloudid-cacher libnss-cloudid libpam-cloudid cloudid");
+    let purged = host.apt(&format!("purge {HOST_PACKAGES}"));
     assert!(purged.succeeded(), "{purged:?}");
-    local_accounts_work(&scene, "purged");
-    is_as_before(host, &before);
+    host.etc_is(&before);
     assert_eq!(host.ok("stat -c %u /home/alice"), uid);
     host.reboot();
-    local_accounts_work(&scene, "booted after the purge");
+    scene.local_accounts_work("booted after the purge");
 }
 
 #[test]
 fn pkg_03_a_purge_leaves_no_secret_and_a_new_enrolment_gives_the_same_ids() {
-    let scene = Scene::new();
-    let (host, packages) = (&scene.host, Packages::of_this_build());
-    host.install_packages(&packages);
-    scene.directory.enrol_installed(host, &["env=dev"]);
+    let scene = Installation::enrolled();
+    let host = &scene.host;
     scene.alice_logs_in();
     let known = host.ok("id alice");
-    let purged = host.apt("purge cloudid-cacher libnss-cloudid libpam-cloudid cloudid");
+    let purged = host.apt(&format!("purge {HOST_PACKAGES}"));
     assert!(purged.succeeded(), "{purged:?}");
     let left = host.ok(
         "find / -xdev ! -path '/root/packages*' ! -path '/proc/*' ! -path '/sys/*' \
@@ -142,14 +66,145 @@ fn pkg_03_a_purge_leaves_no_secret_and_a_new_enrolment_gives_the_same_ids() {
          find /run -name '*cloudid*'; grep -E '^cloudid' /etc/passwd /etc/group || true",
     );
     assert_eq!(left, "", "left behind");
-    assert!(host.run("getent passwd alice").code == 2);
+    assert_eq!(host.run("getent passwd alice").code, 2);
 
     scene.directory.ok(&["host", "retire", "web-1", "--yes"]);
     host.ok("hostname web-2");
-    host.install_packages(&packages);
-    scene.directory.enrol_installed(host, &["env=dev"]);
-    host.until("id alice");
+    host.install_packages(&Packages::of_this_build());
+    scene.enrol();
     assert_eq!(host.ok("id alice"), known);
+    scene.alice_logs_in();
+}
+
+/// Longest time a local account may wait beyond what it waits without cloudid: in a lab that is busy.
+const NO_DELAY: Duration = Duration::from_millis(1500);
+
+#[test]
+fn pkg_01_local_accounts_do_not_notice_packages_nor_a_masked_cacher() {
+    let scene = Installation::new();
+    let host = &scene.host;
+    let key = scene.laptop.new_key("local-key");
+    let public = system_tests::Client::public_key(&key);
+    host.write("/home/local/.ssh/authorized_keys", &public);
+    host.ok("chown -R local: /home/local/.ssh && chmod 700 /home/local/.ssh");
+    let every_way = |when: &str| {
+        scene.local_accounts_work(when);
+        let watch = Stopwatch::start();
+        let ssh = scene.laptop.ssh(host).user(LOCAL_USER).key(&key);
+        assert_eq!(ssh.run("id -un").succeeds(), LOCAL_USER, "{when}");
+        assert!(
+            watch.elapsed() < NO_DELAY * 2,
+            "{when}: {:?}",
+            watch.elapsed()
+        );
+        let mut sudo = host.terminal_of(LOCAL_USER, "sudo -k id -un");
+        sudo.expect("(?i)password").answer(LOCAL_PASSWORD);
+        assert!(sudo.finish().text().ends_with("root"), "{when}: sudo");
+        let mut passwd = host.terminal_of(LOCAL_USER, "passwd");
+        passwd
+            .expect("(?i)current password: ")
+            .answer(LOCAL_PASSWORD);
+        passwd
+            .expect("(?i)new password: ")
+            .answer("another-Passw0rd-4711");
+        passwd
+            .expect("(?i)new password: ")
+            .answer("another-Passw0rd-4711");
+        assert!(passwd.finish().succeeded(), "{when}: passwd");
+        host.ok(&format!("echo {LOCAL_USER}:{LOCAL_PASSWORD} | chpasswd"));
+        let watch = Stopwatch::start();
+        let root = host.pam("login", "root", ROOT_PASSWORD, "authenticate acct_mgmt");
+        assert!(root.succeeded(), "{when}: {root:?}");
+        assert!(watch.elapsed() < NO_DELAY, "{when}: {:?}", watch.elapsed());
+    };
+    host.install_packages(&Packages::of_this_build());
+    every_way("installed, never enrolled");
+    host.reboot();
+    every_way("booted, never enrolled");
+    scene.enrol();
+    host.ok("systemctl mask --now cloudid-cacher.service");
+    every_way("enrolled, cacher masked");
+    host.reboot();
+    assert!(!host.runs(Service::Cacher));
+    every_way("booted, cacher masked");
+    scene.alice_is_refused();
+}
+
+#[test]
+fn pkg_04_nobody_reads_a_secret_and_nothing_is_setuid_or_writable_for_all() {
+    let scene = Installation::enrolled();
+    let host = &scene.host;
+    scene.alice_logs_in();
+    let places = "/etc/cloudid /var/lib/cloudid /var/lib/cloudid-enroll-backup /run/cloudid \
+                  /run/cloudid-lookups /usr/libexec/cloudid";
+    let as_nobody = "setpriv --reuid nobody --regid nogroup --clear-groups";
+    let readable = host.run(&format!(
+        "cd / && {as_nobody} find {places} -type f -readable ! -path '/usr/*' 2> /dev/null | sort"
+    ));
+    let public = [
+        "/etc/cloudid/ca.pem",
+        "/etc/cloudid/cloudid.toml",
+        "/etc/cloudid/conf.d/10-directory.toml",
+        "/run/cloudid/identity.map",
+        "/var/lib/cloudid/identity.map",
+    ];
+    for file in readable.stdout.lines() {
+        assert!(public.contains(&file), "nobody can read {file}");
+    }
+    assert!(readable.stdout.contains("/run/cloudid/identity.map"));
+    let writable = host.run(&format!(
+        "cd / && {as_nobody} find {places} -writable ! -type s ! -type l 2> /dev/null"
+    ));
+    assert_eq!(writable.stdout, "", "nobody can write");
+    let files = format!(
+        "dpkg -L {HOST_PACKAGES} | sort -u | while read -r file; do [ -f \"$file\" ] && \
+         [ ! -L \"$file\" ] && echo \"$file\"; done"
+    );
+    let dangerous = host.ok(&format!(
+        "for file in $({files}); do find \"$file\" \\( -perm /6000 -o -perm /022 -o ! -user root \
+         \\) ! -path '/etc/cloudid/*'; getcap \"$file\" 2> /dev/null || true; done"
+    ));
+    assert_eq!(dangerous, "", "setuid, writable, or not root's");
+    // who may ask what on the others is decided by kernel credentials; root's helper has only one user
+    let helper = host.ok("stat -c '%U:%G %a' /run/cloudid/helper.sock");
+    assert_eq!(helper, "root:cloudid 660");
+}
+
+/// What may be wrong with a module: a name, and commands that make it so; `$1` is the module.
+const BROKEN: [(&str, &str); 4] = [
+    ("deleted", "rm -f \"$1\""),
+    ("empty", ": > \"$1\""),
+    (
+        "of another architecture",
+        "printf '\\267\\000' | dd of=\"$1\" bs=1 seek=18 conv=notrunc status=none",
+    ),
+    (
+        "something else altogether",
+        "cp /lib/x86_64-linux-gnu/libcrypt.so.1 \"$1\"",
+    ),
+];
+
+#[test]
+fn pkg_10_root_and_local_users_log_in_whatever_happens_to_the_modules() {
+    let scene = Installation::enrolled();
+    let host = &scene.host;
+    let modules = [
+        "/usr/lib/x86_64-linux-gnu/libnss_cloudid.so.2",
+        "/usr/lib/x86_64-linux-gnu/security/pam_cloudid.so",
+    ];
+    for (what, make) in BROKEN {
+        for module in modules {
+            host.ok(&format!("cp -p {module} {module}.saved"));
+            host.write("/root/break", make);
+            host.ok(&format!("sh /root/break {module}"));
+        }
+        host.reboot();
+        scene.local_accounts_work(what);
+        scene.alice_is_refused();
+        for module in modules {
+            host.ok(&format!("rm -f {module} && mv {module}.saved {module}"));
+        }
+    }
     scene.alice_logs_in();
 }
 
