@@ -20,6 +20,10 @@ mod host;
 #[cfg(test)]
 mod inside;
 #[cfg(test)]
+mod interrupted;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod memory;
 #[cfg(test)]
 mod module;
@@ -29,6 +33,8 @@ mod owners;
 mod people;
 #[cfg(test)]
 mod processes;
+#[cfg(test)]
+mod programs;
 #[cfg(test)]
 mod replaced;
 #[cfg(test)]

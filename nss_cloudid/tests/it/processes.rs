@@ -100,19 +100,6 @@ fn lookups_go_on_while_others_fork_and_in_the_child() {
 }
 
 #[test]
-fn a_small_stack_is_enough() {
-    let host = Host::knowing(&three());
-    on(&host, || {
-        let small = std::thread::Builder::new().stack_size(SMALL_STACK);
-        let looking = small.spawn(|| all_is_well(&Guarded::new())).unwrap();
-        assert!(looking.join().unwrap());
-    });
-}
-
-/// Four times the smallest there is: the tests themselves, built for debugging, need most of it.
-const SMALL_STACK: usize = 64 * 1024;
-
-#[test]
 fn nss_18_a_cacher_that_hangs_delays_unknown_ids_only() {
     let host = Host::knowing(&three());
     let _nobody_accepts = UnixListener::bind(host.socket()).unwrap();
