@@ -15,6 +15,7 @@ mod selector;
 mod selector_text;
 mod sentence;
 mod trace;
+mod typed_code;
 mod unreadable;
 mod until;
 
@@ -29,4 +30,5 @@ pub use rule::{AccessRule, Effect, Subject, could_ever_reach};
 pub use schedule::{BadSchedule, Schedule, ScheduleText};
 pub use selector::{OWN_TAG_PREFIX, Selector};
 pub use selector_text::{BadSelector, SELECTOR_BYTES_MAX, SELECTOR_TERMS_MAX};
+pub use typed_code::{BACKUP_CODE_ALPHABET, TypedCode};
 pub use unreadable::UnreadableRule;
