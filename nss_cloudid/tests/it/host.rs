@@ -89,6 +89,7 @@ impl Host {
             .arg(self.folder.path())
             .args(program)
             .env("LD_LIBRARY_PATH", self.path("lib"))
+            .envs(std::env::var_os("CLOUDID_TEST_PRELOAD").map(|library| ("LD_PRELOAD", library)))
             .output()
             .unwrap();
         let complaints = String::from_utf8_lossy(&output.stderr);

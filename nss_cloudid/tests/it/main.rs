@@ -6,6 +6,8 @@ mod buffers;
 #[cfg(test)]
 mod cacher;
 #[cfg(test)]
+mod early;
+#[cfg(test)]
 mod exchange;
 #[cfg(test)]
 mod ffi;
@@ -23,6 +25,8 @@ mod inside;
 mod interrupted;
 #[cfg(test)]
 mod limits;
+#[cfg(test)]
+mod long_lived;
 #[cfg(test)]
 mod memory;
 #[cfg(test)]

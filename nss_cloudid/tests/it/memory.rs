@@ -12,7 +12,7 @@ use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 
 use crate::cacher::Cacher;
 use crate::ffi::{Guarded, Key, NOT_FOUND, SUCCESS, UNAVAILABLE};
-use crate::ffi::{group, group_list, process_on, user};
+use crate::ffi::{close, group, group_list, process_on, user};
 use crate::host::Host;
 use crate::people::{ALICE, three};
 
@@ -214,4 +214,22 @@ fn nss_18_whatever_the_cacher_does_the_answers_are_the_same() {
         assert!(same, "{what}");
         drop(kept);
     }
+}
+
+#[test]
+fn nss_06_a_program_that_closes_everything_before_and_after_disturbs_no_held_map() {
+    let host = Host::knowing(&three());
+    let cacher = Cacher::of(&host, &three());
+    let well = process_on(&host, || {
+        let memory = Guarded::new();
+        // Everything but standard input and output is the program's to close.
+        let close_all = || (3..64).for_each(close);
+        close_all();
+        let held_before = look_up_much(&memory) && held() == 1;
+        close_all();
+        held_before && all_is_well(&memory) && look_up_much(&memory) && held() == 1
+    });
+    assert!(well);
+    let asked = cacher.connections() - cacher.asked().len();
+    assert_eq!(asked, 1, "asked again");
 }

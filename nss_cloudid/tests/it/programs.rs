@@ -23,9 +23,15 @@ pub(crate) fn compiled(host: &Host, name: &str) -> String {
 
 /// Runs a program on a host, with the module there as its first argument; what it says.
 pub(crate) fn run(host: &Host, name: &str, arguments: &[&str]) -> Said {
-    let program = compiled(host, name);
     let module = host.path("lib/libnss_cloudid.so.2");
-    let command = [&[program.as_str(), module.to_str().unwrap()], arguments].concat();
+    let module = module.to_str().unwrap();
+    run_alone(host, name, &[&[module], arguments].concat())
+}
+
+/// The same for a program that asks glibc only.
+pub(crate) fn run_alone(host: &Host, name: &str, arguments: &[&str]) -> Said {
+    let program = compiled(host, name);
+    let command = [&[program.as_str()], arguments].concat();
     let output = host.run(&command);
     let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     let complaints = String::from_utf8_lossy(&output.stderr);

@@ -7,6 +7,7 @@ use crate::ffi::{Guarded, Key, NOT_FOUND, SUCCESS, child_says, process_on, rewin
 use crate::host::Host;
 use crate::memory::{alice, all_is_well, changed, descriptors, held, look_up_much};
 use crate::people::{content, three, user as a_user};
+use crate::programs::run_alone;
 
 /// Publishes two versions in turn until the work is done.
 fn while_replaced<T>(host: &Host, cacher: &Cacher, work: impl FnOnce() -> T) -> T {
@@ -166,6 +167,29 @@ fn listing(people: u32) {
 #[test]
 fn nss_21_a_listing_from_memory_names_everybody_once() {
     listing(5_000);
+}
+
+#[test]
+fn nss_21_two_threads_and_nested_listings_end_and_name_everybody_once_while_the_map_is_replaced() {
+    let names: Vec<String> = (0..2_000).map(|n| format!("person{n}")).collect();
+    let users = names.iter().zip(0x7000_0000..);
+    let users = users.map(|(name, uid)| a_user(name, uid, &[])).collect();
+    let content = content(users, Vec::new());
+    let host = Host::knowing(&content);
+    let cacher = Cacher::of(&host, &content);
+    let done = AtomicBool::new(false);
+    let said = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // The same people in a new file each time.
+            while !done.load(Ordering::Relaxed) {
+                cacher.publish(&host, &content);
+            }
+        });
+        let said = std::panic::catch_unwind(|| run_alone(&host, "listing", &["2000", "5"]));
+        done.store(true, Ordering::Relaxed);
+        said.unwrap()
+    });
+    assert_eq!(said.number("listed"), 10_000, "{said:?}");
 }
 
 #[test]
