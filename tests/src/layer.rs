@@ -63,6 +63,14 @@ pub const WORKSHOP: Layer = Layer {
     setup: "",
 };
 
+/// The library of rpc.idmapd, which names the owners of files on NFS.
+pub const NFS_NAMES: Layer = Layer {
+    name: "nfs-names",
+    packages: &["libnfsidmap1"],
+    setup: "printf '[General]\\nDomain = example.org\\n[Translation]\\nMethod = nsswitch\\n' \
+            > /etc/idmapd.conf",
+};
+
 /// A Debian 11 in `/srv/bullseye`: its glibc 2.31 is older than what is built on Debian 12 needs.
 pub const OLD_RELEASE: Layer = Layer {
     name: "old-release",
@@ -81,7 +89,14 @@ pub const PACKAGING: Layer = Layer {
 
 /// Makes the base root and every layer of this file, unless they are there.
 pub fn prepare_roots() {
-    for layer in [SYSTEMD, NAME_SERVICES, WORKSHOP, OLD_RELEASE, PACKAGING] {
+    for layer in [
+        SYSTEMD,
+        NAME_SERVICES,
+        WORKSHOP,
+        NFS_NAMES,
+        OLD_RELEASE,
+        PACKAGING,
+    ] {
         let _root = Root::with(&layer);
     }
 }

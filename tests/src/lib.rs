@@ -50,7 +50,9 @@ pub use faults::Disk;
 pub use host::Host;
 pub use installation::{HOST_PACKAGES, Installation};
 pub use lab::{LOCAL_PASSWORD, LOCAL_USER, Lab, ROOT_PASSWORD};
-pub use layer::{Layer, NAME_SERVICES, OLD_RELEASE, PACKAGING, SYSTEMD, WORKSHOP, prepare_roots};
+pub use layer::{
+    Layer, NAME_SERVICES, NFS_NAMES, OLD_RELEASE, PACKAGING, SYSTEMD, WORKSHOP, prepare_roots,
+};
 pub use network::Address;
 pub use packages::{Packages, Recipe};
 pub use people::{FIRST_PERSON, FIRST_TEAM, crowd};

@@ -116,6 +116,53 @@ fn nss_18_a_busy_process_asks_once_for_the_memory_file_and_goes_on_without() {
     assert_eq!(web.ok(&often), right);
 }
 
+/// What stands in a line of a trace between two texts.
+fn between<'a>(line: &'a str, before: &str, after: &str) -> Option<&'a str> {
+    line.split_once(before)?
+        .1
+        .split_once(after)
+        .map(|(text, _)| text)
+}
+
+#[test]
+fn nss_07_opens_follow_no_link_survive_no_exec_and_what_is_received_is_closed_once_mapped() {
+    let site = Site::new();
+    let web = &site.web;
+    web.ok(&format!(
+        "strace -qq -o /tmp/trace -e trace=open,openat,openat2,socket,recvmsg,mmap,close,dup,dup2,dup3,fcntl \
+         getent passwd {} > /dev/null",
+        ["alice"; 60].join(" ")
+    ));
+    let trace = web.read("/tmp/trace");
+    let mut lines = trace.lines();
+    let opened: Vec<_> = trace
+        .lines()
+        .filter(|line| line.starts_with("open") && line.contains("identity.map"))
+        .collect();
+    assert!(opened.len() > 10, "{trace}");
+    for line in &opened {
+        assert!(
+            line.contains("O_CLOEXEC") && line.contains("O_NOFOLLOW"),
+            "{line}"
+        );
+    }
+    let sockets = trace.lines().filter(|line| line.starts_with("socket("));
+    for line in sockets {
+        assert!(line.contains("SOCK_CLOEXEC"), "{line}");
+    }
+    let received = lines.find(|line| line.contains("SCM_RIGHTS"));
+    let received = received.unwrap_or_else(|| fail(&format!("nothing was received: {trace}")));
+    assert!(received.contains("MSG_CMSG_CLOEXEC"), "{received}");
+    let file = between(received, "cmsg_data=[", "]").unwrap_or_default();
+    let mapped = lines.find(|line| line.contains("MAP_SHARED"));
+    let mapped = mapped.unwrap_or_default();
+    let readable = format!("PROT_READ, MAP_SHARED, {file}, 0)");
+    assert!(mapped.contains(&readable), "{received}\n{mapped}");
+    let closed = format!("close({file})");
+    let next = lines.find(|line| line.starts_with(&closed));
+    assert!(next.is_some_and(|line| line.ends_with("= 0")), "{trace}");
+}
+
 #[test]
 fn nss_17_a_hostile_user_who_locks_and_holds_and_fills_everything_harms_nobody() {
     const SMALL: Disk = Disk::Small {
