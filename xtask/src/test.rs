@@ -190,6 +190,9 @@ fn nextest(choice: &Choice, filter: &str) -> Command {
         "--no-fail-fast",
         "--no-tests",
         "pass",
+        // What a test says of why it was skipped is in the log and is counted.
+        "--success-output",
+        "final",
         "--color",
         "never",
         "-E",

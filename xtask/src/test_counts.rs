@@ -1,5 +1,8 @@
 //! How many tests a run counted, read from what cargo-nextest and `cargo test` print.
 
+/// What a test prints that finds only when it runs that it cannot.
+const SKIPPED: &str = "SKIPPED: ";
+
 /// Tests passed, failed and skipped.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Counts {
@@ -12,7 +15,7 @@ impl Counts {
     /// Adds up every summary line in what a run printed. Tests left out by a filter of ours are
     /// counted where they run, so nextest's "skipped" is not added.
     pub(crate) fn of_run(said: &str) -> Self {
-        let mut counts = Self::default();
+        let (mut counts, mut said_skipped) = (Self::default(), 0);
         for line in said.lines() {
             if line.contains("tests run:") || line.contains("test run:") {
                 counts.passed += before(line, " passed");
@@ -21,8 +24,12 @@ impl Counts {
                 counts.passed += before(line, " passed");
                 counts.failed += before(line, " failed");
                 counts.skipped += before(line, " ignored");
+            } else if line.trim_start().starts_with(SKIPPED) {
+                said_skipped += 1;
             }
         }
+        counts.passed = counts.passed.saturating_sub(said_skipped);
+        counts.skipped += said_skipped;
         counts
     }
 
@@ -82,6 +89,14 @@ mod tests {
                 skipped: 1
             }
         );
+    }
+
+    #[test]
+    fn a_test_that_says_it_was_skipped_is_not_counted_as_passed() {
+        let said = "    SKIPPED: needs root\n\
+                    Summary [   1.5s] 3 tests run: 3 passed, 0 skipped";
+        let counts = Counts::of_run(said);
+        assert_eq!((counts.passed, counts.skipped), (2, 1));
     }
 
     #[test]

@@ -7,6 +7,8 @@ use cacher_daemon::helper::{Places, carry_out, end_sessions, make_home};
 use local_protocol::{MakeHome, Verb, VerbResult};
 use tempfile::TempDir;
 
+use crate::world::has_root;
+
 struct Tree {
     folder: TempDir,
     places: Places,
@@ -52,11 +54,6 @@ fn wanted(home: &str, uid: u32) -> MakeHome {
     }
 }
 
-/// Giving files away takes root, as the helper has it.
-fn root() -> bool {
-    rustix::process::geteuid().is_root()
-}
-
 fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir(folder)
         .unwrap()
@@ -68,7 +65,7 @@ fn names(folder: &Path) -> Vec<String> {
 
 #[test]
 fn pam_16_a_home_is_made_from_the_skeleton_and_given_to_its_user() {
-    if !root() {
+    if !has_root() {
         return;
     }
     let tree = Tree::new();
@@ -97,7 +94,7 @@ fn pam_16_a_home_is_made_from_the_skeleton_and_given_to_its_user() {
 
 #[test]
 fn pam_16_what_is_not_a_plain_file_is_not_copied() {
-    if !root() {
+    if !has_root() {
         return;
     }
     let tree = Tree::new();
@@ -155,7 +152,7 @@ fn pam_16_homes_behind_a_symlink_or_in_a_folder_of_others_are_refused() {
 
 #[test]
 fn pam_16_two_hundred_first_logins_at_once_make_one_home() {
-    if !root() {
+    if !has_root() {
         return;
     }
     let tree = Tree::new();
@@ -201,7 +198,7 @@ fn the_helper_checks_every_argument_again() {
 #[test]
 fn ending_sessions_ends_every_process_of_the_user_and_no_other() {
     use std::os::unix::process::CommandExt;
-    if !root() {
+    if !has_root() {
         return;
     }
     let tree = Tree::new();

@@ -29,11 +29,6 @@ pub(crate) struct Lookups {
     _running: lookups::Running,
 }
 
-/// A map is only believed when it is root's or a system user's.
-pub(crate) fn root() -> bool {
-    rustix::process::geteuid().is_root()
-}
-
 impl Lookups {
     pub(crate) async fn new(people: Vec<PersonRecord>) -> Self {
         Self::with_settings(people, "").await

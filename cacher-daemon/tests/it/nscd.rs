@@ -142,7 +142,7 @@ async fn host() -> Lookups {
 
 #[tokio::test]
 async fn people_and_local_users_are_found_by_name_and_by_id() {
-    if !root() {
+    if !has_root() {
         return;
     }
     let lookups = host().await;
@@ -166,7 +166,7 @@ async fn people_and_local_users_are_found_by_name_and_by_id() {
 
 #[tokio::test]
 async fn a_group_list_is_made_of_the_files_and_the_map() {
-    if !root() {
+    if !has_root() {
         return;
     }
     let lookups = host().await;
@@ -182,7 +182,7 @@ async fn a_group_list_is_made_of_the_files_and_the_map() {
 
 #[tokio::test]
 async fn id_01_the_files_are_asked_first() {
-    if !root() {
+    if !has_root() {
         return;
     }
     let lookups = host().await;
@@ -200,7 +200,7 @@ async fn id_01_the_files_are_asked_first() {
 
 #[tokio::test]
 async fn not_found_is_said_only_when_nobody_else_could_know() {
-    if !root() {
+    if !has_root() {
         return;
     }
     let lookups = host().await;
@@ -246,7 +246,7 @@ async fn not_found_is_said_only_when_nobody_else_could_know() {
 
 #[tokio::test]
 async fn without_a_readable_map_local_users_are_found_and_nobody_is_said_not_to_exist() {
-    if !root() {
+    if !has_root() {
         return;
     }
     let lookups = host().await;
@@ -268,7 +268,7 @@ async fn without_a_readable_map_local_users_are_found_and_nobody_is_said_not_to_
 
 #[tokio::test]
 async fn what_is_not_served_is_said_so_and_memory_is_not_shared() {
-    if !root() {
+    if !has_root() {
         return;
     }
     let lookups = host().await;
@@ -308,7 +308,7 @@ async fn what_is_not_served_is_said_so_and_memory_is_not_shared() {
 
 #[tokio::test]
 async fn pf_02_whoever_does_not_speak_the_protocol_is_hung_up_on_and_nobody_else_notices() {
-    if !root() {
+    if !has_root() {
         return;
     }
     let lookups = host().await;
@@ -351,7 +351,7 @@ async fn pf_02_whoever_does_not_speak_the_protocol_is_hung_up_on_and_nobody_else
 
 #[tokio::test]
 async fn pf_03_one_user_cannot_keep_others_from_nscd() {
-    if !root() {
+    if !has_root() {
         return;
     }
     let lookups = host().await;
@@ -360,7 +360,7 @@ async fn pf_03_one_user_cannot_keep_others_from_nscd() {
 
 #[tokio::test]
 async fn nobody_listens_unless_it_is_switched_on() {
-    if !root() {
+    if !has_root() {
         return;
     }
     let organisation = Organisation::new();
@@ -392,7 +392,7 @@ async fn userdb(stream: &mut UnixStream, method: &str, mut parameters: Value) ->
 
 #[tokio::test]
 async fn the_map_the_user_database_and_nscd_tell_the_same() {
-    if !root() {
+    if !has_root() {
         return;
     }
     let lookups = Lookups::new((1..=40).map(person).collect()).await;

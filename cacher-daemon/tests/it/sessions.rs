@@ -14,11 +14,6 @@ use signed_bundle::PersonRecord;
 
 use crate::world::*;
 
-/// Only root may end processes of others, as the helper is.
-fn root() -> bool {
-    rustix::process::geteuid().is_root()
-}
-
 /// Starts a helper for this host; it lives as long as the test program.
 fn helper(host: &TestHost) {
     let places = Places {
@@ -63,7 +58,7 @@ fn events(host: &TestHost) -> String {
 
 #[tokio::test]
 async fn processes_of_a_suspended_person_end_and_those_of_others_live() {
-    if !root() {
+    if !has_root() {
         return;
     }
     let (organisation, host, cacher) = host_with(somebody(99_801)).await;
@@ -86,7 +81,7 @@ async fn processes_of_a_suspended_person_end_and_those_of_others_live() {
 
 #[tokio::test]
 async fn an_account_that_expires_while_the_directory_is_away_ends_by_itself() {
-    if !root() {
+    if !has_root() {
         return;
     }
     let mut record = somebody(99_803);
@@ -102,7 +97,7 @@ async fn an_account_that_expires_while_the_directory_is_away_ends_by_itself() {
 
 #[tokio::test]
 async fn who_loses_access_keeps_open_sessions_for_the_grace_even_over_a_restart() {
-    if !root() {
+    if !has_root() {
         return;
     }
     let (organisation, host, cacher) = host_with(somebody(99_804)).await;
@@ -123,7 +118,7 @@ async fn who_loses_access_keeps_open_sessions_for_the_grace_even_over_a_restart(
 
 #[tokio::test]
 async fn who_comes_back_within_the_grace_keeps_their_sessions() {
-    if !root() {
+    if !has_root() {
         return;
     }
     let (organisation, host, cacher) = host_with(somebody(99_805)).await;

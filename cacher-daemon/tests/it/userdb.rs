@@ -69,7 +69,7 @@ pub(crate) fn two() -> Vec<signed_bundle::PersonRecord> {
 
 #[tokio::test]
 async fn a_user_is_found_by_name_and_by_id_and_says_where_it_comes_from() {
-    if !root() {
+    if !has_root() {
         return;
     }
     let lookups = Lookups::new(two()).await;
@@ -109,7 +109,7 @@ async fn a_user_is_found_by_name_and_by_id_and_says_where_it_comes_from() {
 
 #[tokio::test]
 async fn what_is_not_found_says_why() {
-    if !root() {
+    if !has_root() {
         return;
     }
     let lookups = Lookups::new(two()).await;
@@ -178,7 +178,7 @@ async fn what_is_not_found_says_why() {
 
 #[tokio::test]
 async fn a_wrong_argument_is_told_by_its_name() {
-    if !root() {
+    if !has_root() {
         return;
     }
     let lookups = Lookups::new(two()).await;
@@ -199,7 +199,7 @@ async fn a_wrong_argument_is_told_by_its_name() {
 
 #[tokio::test]
 async fn a_call_for_another_service_is_none_of_ours() {
-    if !root() {
+    if !has_root() {
         return;
     }
     let lookups = Lookups::new(two()).await;
@@ -226,7 +226,7 @@ async fn a_call_for_another_service_is_none_of_ours() {
 
 #[tokio::test]
 async fn keys_are_told_to_root_as_sshd_gets_them_and_to_nobody_else() {
-    if !root() {
+    if !has_root() {
         return;
     }
     let mut lookups = Lookups::new(two()).await;
@@ -270,7 +270,7 @@ async fn keys_are_told_to_root_as_sshd_gets_them_and_to_nobody_else() {
 
 #[tokio::test]
 async fn people_are_listed_where_the_settings_say_so() {
-    if !root() {
+    if !has_root() {
         return;
     }
     let people = (1..=300).map(person).collect();
@@ -312,7 +312,7 @@ async fn people_are_listed_where_the_settings_say_so() {
 
 #[tokio::test]
 async fn memberships_are_told_from_both_sides() {
-    if !root() {
+    if !has_root() {
         return;
     }
     let lookups = Lookups::new(two()).await;
@@ -342,7 +342,7 @@ async fn memberships_are_told_from_both_sides() {
 
 #[tokio::test]
 async fn without_a_readable_map_nobody_is_said_not_to_exist() {
-    if !root() {
+    if !has_root() {
         return;
     }
     let lookups = Lookups::new(two()).await;
@@ -374,7 +374,7 @@ async fn without_a_readable_map_nobody_is_said_not_to_exist() {
 
 #[tokio::test]
 async fn nss_22_owners_whom_only_the_cacher_knows_are_asked_for_as_the_policy_says() {
-    if !root() {
+    if !has_root() {
         return;
     }
     let unknown_id = json!({ "uid": 72_000 });
@@ -400,7 +400,7 @@ async fn nss_22_owners_whom_only_the_cacher_knows_are_asked_for_as_the_policy_sa
 
 #[tokio::test]
 async fn the_service_describes_itself() {
-    if !root() {
+    if !has_root() {
         return;
     }
     let lookups = Lookups::new(two()).await;
@@ -446,7 +446,7 @@ async fn the_service_describes_itself() {
 
 #[tokio::test]
 async fn calls_may_follow_each_other_closely_and_some_want_no_reply() {
-    if !root() {
+    if !has_root() {
         return;
     }
     let lookups = Lookups::new(two()).await;

@@ -389,3 +389,14 @@ pub(crate) async fn until(condition: impl Fn() -> bool) {
     });
     deadline.await.expect("it did not come about");
 }
+
+/// Whether a test can do what only root may: give files away, end processes of others, publish a
+/// map that is believed. `cargo xtask test` counts what this says, so that no skip is silent.
+#[expect(clippy::print_stdout, reason = "what it is for")]
+pub(crate) fn has_root() -> bool {
+    let has_root = rustix::process::geteuid().is_root();
+    if !has_root {
+        println!("SKIPPED: needs root");
+    }
+    has_root
+}
