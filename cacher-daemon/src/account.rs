@@ -118,7 +118,7 @@ fn password_age(must_change: bool, online: bool) -> Verdict {
 fn must_change(tables: &Tables, login: &Login) -> bool {
     tables
         .person(&login.user)
-        .and_then(|person| tables.credential(person))
+        .and_then(|person| tables.credential(&person))
         .is_some_and(|credential| credential.must_change)
 }
 
@@ -167,7 +167,7 @@ fn decision(cacher: &Cacher, tables: &Tables, login: &Login) -> Option<Decision>
         newest_signed: cacher.newest_signed(),
         max_age: SignedDuration::try_from(config.offline.max_age).unwrap_or(SignedDuration::MAX),
     };
-    tables.decide(person, &circumstances)
+    tables.decide(&person, &circumstances)
 }
 
 /// The address behind `PAM_RHOST`: none for a local caller, an error for a name, which says

@@ -2,18 +2,20 @@
 //! Pure. Files win over us: a record that clashes with a local name or id is left out and
 //! reported, never merged.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use identity_map::{MapContent, MapGroup, MapUser, MemberPolicy};
 use policy::UserState;
-use posix_names::{Gecos, Gid, GroupName, HomeDirectory, LoginShell, UserName};
-use signed_bundle::{GroupRecord, Manifest, PersonRecord, ReadSlice, SharedSlice, VirtualGroup};
+use posix_names::{Gecos, Gid, GroupName, HomeDirectory, LoginShell, Uid, UserName};
+use signed_bundle::{
+    GroupNumbers, GroupRecord, Manifest, PersonView, ReadSlice, SharedSlice, VirtualGroup,
+};
 
 use crate::config::{Members, Nss};
 use crate::local::LocalNames;
 use crate::owners::Strangers;
-use crate::people::People;
+use crate::people::{Difference, People, Seen};
 use crate::tables::Tables;
 
 const NO_LOGIN_SHELL: &str = "/usr/sbin/nologin";
@@ -62,13 +64,18 @@ pub struct Clash {
 pub fn apply(inputs: &Inputs<'_>) -> Applied {
     let slice = &inputs.read.slice;
     let mut clashes = Vec::new();
-    let people = People::of(inputs.read, |record| {
-        own_person(record, inputs, &mut clashes)
+    let fallback = LoginShell::parse(&inputs.nss.fallback_shell).ok();
+    let fallback_known = fallback.is_some();
+    let people = People::of(inputs.read, fallback, |person| {
+        let mut seen = own_person(person, inputs, &mut clashes)?;
+        seen.other_shell &= fallback_known;
+        Some(seen)
     });
     let groups = own_groups(slice, inputs, &mut clashes);
     let map = map(inputs, &people, &groups);
+    let private: HashSet<u32> = people.iter().map(|person| person.view().uid).collect();
     let shared = map.groups.iter();
-    let shared = shared.filter(|group| people.with_uid(group.gid.get()).is_none());
+    let shared = shared.filter(|group| !private.contains(&group.gid.get()));
     let names_by_gid = shared.map(|group| (group.gid.get(), group.name.to_string()));
     let names_by_gid = names_by_gid.collect();
     let mut tables = tables(inputs, people);
@@ -87,40 +94,32 @@ pub fn apply(inputs: &Inputs<'_>) -> Applied {
     }
 }
 
-/// How this host sees somebody of the bundle: not at all, as the bundle does, or differently.
+/// How this host sees somebody of the bundle; not at all where the host itself uses their name or
+/// number.
 fn own_person(
-    record: &PersonRecord,
+    person: &PersonView<'_>,
     inputs: &Inputs<'_>,
     clashes: &mut Vec<Clash>,
-) -> Option<Option<PersonRecord>> {
+) -> Option<Difference> {
     let local = inputs.local;
-    let (uid, gid) = (record.uid.get(), record.gid.get());
-    let name = record.username.as_str();
     // A local group of the person's name would take the private group's place.
-    let taken = local.users.contains_key(name)
-        || local.groups.contains_key(name)
-        || local.has_uid(uid)
-        || local.has_gid(uid)
-        || local.has_gid(gid);
+    let taken = local.users.contains_key(person.username)
+        || local.groups.contains_key(person.username)
+        || local.has_uid(person.uid)
+        || local.has_gid(person.uid)
+        || local.has_gid(person.gid);
     if taken {
         clashes.push(Clash {
-            id: record.id.clone(),
-            name: name.to_owned(),
-            number: uid,
+            id: person.id.to_owned(),
+            name: person.username.to_owned(),
+            number: person.uid,
         });
         return None;
     }
-    let suspended = inputs.revoked.contains(&record.id);
-    let shell = other_shell(&record.shell, local, inputs.nss);
-    if !suspended && shell.is_none() {
-        return Some(None);
-    }
-    let mut record = record.clone();
-    if suspended {
-        record.state = UserState::Suspended;
-    }
-    record.shell = shell.unwrap_or(record.shell);
-    Some(Some(record))
+    Some(Difference {
+        suspended: inputs.revoked.contains(person.id),
+        other_shell: needs_other_shell(person.shell, local, inputs.nss),
+    })
 }
 
 fn own_groups(
@@ -142,38 +141,13 @@ fn own_groups(
 
 /// Only ordinary shells are replaced when they are not installed: a restricted shell or `nologin`
 /// that is missing must not become an open one.
-fn other_shell(shell: &LoginShell, local: &LocalNames, nss: &Nss) -> Option<LoginShell> {
-    let name = shell.as_str().rsplit('/').next().unwrap_or_default();
-    let ordinary = nss.fallback_for.iter().any(|one| one == name);
-    if local.shells.contains(shell.as_str()) || !ordinary {
-        return None;
-    }
-    LoginShell::parse(&nss.fallback_shell).ok()
+fn needs_other_shell(shell: &str, local: &LocalNames, nss: &Nss) -> bool {
+    let name = shell.rsplit('/').next().unwrap_or_default();
+    !local.shells.contains(shell) && nss.fallback_for.iter().any(|one| one == name)
 }
 
 fn map(inputs: &Inputs<'_>, people: &People, groups: &[GroupRecord]) -> MapContent {
     let everybody = everybody_group(inputs);
-    let gid_of: HashMap<&str, Gid> = groups
-        .iter()
-        .map(|group| (group.id.as_str(), group.gid))
-        .collect();
-    let users: Vec<MapUser> = people
-        .iter()
-        .map(|person| MapUser {
-            name: person.username.clone(),
-            uid: person.uid,
-            gid: person.gid,
-            gecos: person.gecos.clone(),
-            home: person.home.clone(),
-            shell: person.shell.clone(),
-            groups: person
-                .groups
-                .iter()
-                .filter_map(|id| gid_of.get(id).copied())
-                .chain(everybody.as_ref().map(|(_, gid)| *gid))
-                .collect(),
-        })
-        .collect();
     let mut map = MapContent {
         version: inputs.manifest.version,
         issued_at_ms: inputs.manifest.issued.as_millisecond(),
@@ -183,8 +157,7 @@ fn map(inputs: &Inputs<'_>, people: &People, groups: &[GroupRecord]) -> MapConte
             Members::None => MemberPolicy::None,
         },
         owners: inputs.nss.owners,
-        groups: map_groups(inputs.nss.members, people, groups, everybody),
-        users,
+        ..everyone(inputs, people, groups, everybody)
     };
     add_strangers(&mut map, inputs);
     first_of_each(&mut map);
@@ -225,58 +198,107 @@ fn everybody_group(inputs: &Inputs<'_>) -> Option<(GroupName, Gid)> {
     free.then_some((name, gid))
 }
 
-/// The groups of the bundle, a private group for each person, and the virtual ones.
-fn map_groups(
-    listed: Members,
+/// The people of the bundle, its groups, a private group for each person, and the virtual ones.
+fn everyone(
+    inputs: &Inputs<'_>,
     people: &People,
     groups: &[GroupRecord],
     everybody: Option<(GroupName, Gid)>,
-) -> Vec<MapGroup> {
-    let listed = |person: &&PersonRecord| match listed {
-        Members::All => true,
-        Members::Here => person.state == UserState::Active,
-        Members::None => false,
-    };
-    let mut members: HashMap<&str, Vec<UserName>> = HashMap::new();
-    for person in people.iter().filter(listed) {
-        for id in person.groups.iter() {
-            let of_group = members.entry(id).or_default();
-            of_group.push(person.username.clone());
+) -> MapContent {
+    let shared: HashSet<Gid> = groups.iter().map(|group| group.gid).collect();
+    let mut numbered = Numbered::of(groups, inputs.read.group_numbers());
+    let mut users = Vec::with_capacity(people.len());
+    let mut private = Vec::with_capacity(people.len());
+    let mut all = Vec::new();
+    for person in people.iter() {
+        let Some(mut user) = map_user(&person) else {
+            continue;
+        };
+        let is_listed = match inputs.nss.members {
+            Members::All => true,
+            Members::Here => person.state() == UserState::Active,
+            Members::None => false,
+        };
+        for group in person.view().groups() {
+            user.groups
+                .extend(numbered.join(group, &user.name, is_listed));
         }
-    }
-    let mut all: Vec<MapGroup> = groups
-        .iter()
-        .map(|group| MapGroup {
-            name: group.name.clone(),
-            gid: group.gid,
-            members: members.remove(group.id.as_str()).unwrap_or_default(),
-        })
-        .collect();
-    let gids: HashSet<Gid> = all.iter().map(|group| group.gid).collect();
-    let private = people.iter().filter_map(|person| {
-        let gid = person.uid.private_group();
-        (!gids.contains(&gid)).then_some(MapGroup {
-            name: GroupName::parse(person.username.as_str()).ok()?,
+        user.groups.extend(everybody.as_ref().map(|(_, gid)| *gid));
+        all.extend((is_listed && everybody.is_some()).then(|| user.name.clone()));
+        let gid = user.uid.private_group();
+        private.extend((!shared.contains(&gid)).then(|| MapGroup {
+            name: GroupName::private(&user.name),
             gid,
             members: Vec::new(),
-        })
-    });
-    let private: Vec<MapGroup> = private.collect();
-    all.extend(private);
+        }));
+        users.push(user);
+    }
     // First: no group of the bundle takes the name that sshd's settings go by.
-    all.splice(
-        0..0,
-        everybody.map(|(name, gid)| MapGroup {
-            name,
-            gid,
-            members: people
-                .iter()
-                .filter(listed)
-                .map(|person| person.username.clone())
-                .collect(),
-        }),
-    );
-    all
+    let everybody = everybody.map(|(name, gid)| MapGroup {
+        name,
+        gid,
+        members: all,
+    });
+    let groups = everybody.into_iter().chain(numbered.groups).chain(private);
+    MapContent {
+        users,
+        groups: groups.collect(),
+        ..MapContent::default()
+    }
+}
+
+/// Somebody without their groups.
+fn map_user(person: &Seen<'_>) -> Option<MapUser> {
+    let view = person.view();
+    Some(MapUser {
+        name: UserName::parse(view.username).ok()?,
+        uid: Uid::new(u64::from(view.uid)).ok()?,
+        gid: Gid::new(u64::from(view.gid)).ok()?,
+        gecos: Gecos::cleaned(view.gecos),
+        home: view.home()?,
+        shell: person.shell()?,
+        groups: Vec::new(),
+    })
+}
+
+/// The groups of the bundle as they fill, found by the numbers that stand in people's records.
+struct Numbered {
+    groups: Vec<MapGroup>,
+    /// By number: the place among the groups, for those that are on this host.
+    places: Vec<Option<usize>>,
+}
+
+impl Numbered {
+    fn of(groups: &[GroupRecord], numbers: &GroupNumbers) -> Self {
+        let mut places = Vec::new();
+        for (place, group) in groups.iter().enumerate() {
+            let Some(number) = numbers.number(&group.id) else {
+                continue;
+            };
+            let number = number as usize;
+            places.resize(places.len().max(number + 1), None);
+            if let Some(empty) = places.get_mut(number) {
+                *empty = Some(place);
+            }
+        }
+        let empty = groups.iter().map(|group| MapGroup {
+            name: group.name.clone(),
+            gid: group.gid,
+            members: Vec::new(),
+        });
+        Self {
+            groups: empty.collect(),
+            places,
+        }
+    }
+
+    /// The gid of the group, which lists the person where members are listed.
+    fn join(&mut self, number: u32, name: &UserName, is_listed: bool) -> Option<Gid> {
+        let place = (*self.places.get(number as usize)?)?;
+        let group = self.groups.get_mut(place)?;
+        group.members.extend(is_listed.then(|| name.clone()));
+        Some(group.gid)
+    }
 }
 
 /// Owners of files without rights here: name and number agree, and nobody can log in as them.

@@ -10,7 +10,7 @@ use directory_api::agent::EndedSessions;
 use local_protocol::Verb;
 use policy::UserState;
 use posix_names::Uid;
-use signed_bundle::PersonRecord;
+use signed_bundle::PersonView;
 
 use crate::cacher::Cacher;
 use crate::events::Event;
@@ -23,8 +23,9 @@ impl Cacher {
     /// Ends every session of one person of the slice; `begun` is when the reason arrived.
     pub(crate) async fn end_sessions_of(&self, user: &str, begun: Duration, why: &'static str) {
         let tables = self.tables();
-        if let Some(person) = tables.everybody().find(|person| person.id == user) {
-            self.end_sessions(&Whose::person(person), begun, why).await;
+        if let Some(person) = tables.everybody().find(|one| one.view().id == user) {
+            let whose = Whose::person(person.view());
+            self.end_sessions(&whose, begun, why).await;
         }
     }
 
@@ -63,16 +64,17 @@ impl Cacher {
         let tables = self.tables();
         let now = self.now();
         for uid in running_uids() {
-            let Some(person) = tables.person_with_uid(uid) else {
+            let Some(person) = tables.people.with_uid(uid) else {
                 continue;
             };
-            let expired = person.expires_at.is_some_and(|end| end <= now);
-            let why = match (person.state == UserState::Active, expired) {
+            let expired = person.view().expires_at.is_some_and(|end| end <= now);
+            let why = match (person.state() == UserState::Active, expired) {
                 (true, false) => continue,
                 (true, true) => "expired",
                 (false, _) => "suspended",
             };
-            self.end_sessions(&Whose::person(person), begun, why).await;
+            let whose = Whose::person(person.view());
+            self.end_sessions(&whose, begun, why).await;
         }
         self.end_leaving(begun).await;
     }
@@ -118,11 +120,11 @@ struct Whose {
 }
 
 impl Whose {
-    fn person(person: &PersonRecord) -> Self {
+    fn person(person: &PersonView<'_>) -> Self {
         Self {
-            user: person.id.clone(),
-            name: person.username.to_string(),
-            uid: person.uid.get(),
+            user: person.id.to_owned(),
+            name: person.username.to_owned(),
+            uid: person.uid,
         }
     }
 }

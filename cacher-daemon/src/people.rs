@@ -1,17 +1,28 @@
 //! The people of this host as decisions need them: the records of the bundle where they lie, in the
-//! order of names, ids and uids, and beside them the few that this host sees differently.
+//! order of names, ids and uids, and beside them in what this host sees some of them differently.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use signed_bundle::{CredentialRecord, PersonRecord, ReadSlice};
+use policy::UserState;
+use posix_names::LoginShell;
+use signed_bundle::{CredentialRecord, HeldPerson, PersonRecord, PersonView, ReadSlice};
+
+/// In what a host sees somebody differently from the bundle.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Difference {
+    /// The fast lane, or a bundle that is held back, has suspended them.
+    pub suspended: bool,
+    /// Their shell is not here: they get the one that everybody falls back to.
+    pub other_shell: bool,
+}
 
 /// The people of this host.
 #[derive(Debug, Default)]
 pub struct People {
     read: Option<Arc<ReadSlice>>,
-    /// By their place in the slice: suspended by the fast lane, or with another shell.
-    differing: HashMap<u32, PersonRecord>,
+    fallback_shell: Option<LoginShell>,
+    /// By their place in the slice, in order.
+    differing: Vec<(u32, Difference)>,
     /// Places in the slice, in order of login names.
     by_name: Vec<u32>,
     /// In order of uids.
@@ -20,85 +31,156 @@ pub struct People {
     credentials: Vec<u32>,
 }
 
+/// Somebody as this host sees them.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'a> {
+    held: &'a HeldPerson,
+    view: PersonView<'a>,
+    suspended: bool,
+    other_shell: Option<&'a LoginShell>,
+}
+
 impl People {
-    /// Those of a slice whom `seen` keeps, as it sees them; `None` of it leaves a record as it is.
+    /// Those of a slice whom `seen` keeps, as it sees them.
     #[must_use]
     pub fn of(
         read: &Arc<ReadSlice>,
-        mut seen: impl FnMut(&PersonRecord) -> Option<Option<PersonRecord>>,
+        fallback_shell: Option<LoginShell>,
+        mut seen: impl FnMut(&PersonView<'_>) -> Option<Difference>,
     ) -> Self {
         let slice = &read.slice;
-        let mut people = Self {
-            read: Some(Arc::clone(read)),
-            credentials: in_order(&slice.credentials, |one| one.user.as_str()),
-            ..Self::default()
-        };
-        for (place, record) in (0_u32..).zip(&slice.people) {
-            let Some(differing) = seen(record) else {
+        let mut by_name = Vec::with_capacity(slice.people.len());
+        let mut differing = Vec::new();
+        for (place, held) in (0_u32..).zip(&slice.people) {
+            let Some(difference) = seen(&held.view()) else {
                 continue;
             };
-            people.by_name.push(place);
-            people
-                .differing
-                .extend(differing.map(|record| (place, record)));
+            by_name.push(place);
+            if difference != Difference::default() {
+                differing.push((place, difference));
+            }
         }
-        people.by_uid = people.by_name.clone();
-        let at = |place: &u32| slice.people.get(*place as usize);
-        people
-            .by_name
-            .sort_by_key(|place| at(place).map(|person| person.username.as_str()));
-        people
-            .by_uid
-            .sort_by_key(|place| at(place).map(|person| person.uid));
-        people
+        let at = |place: &u32| slice.people.get(*place as usize).map(HeldPerson::view);
+        let mut by_uid = by_name.clone();
+        by_name.sort_by_cached_key(|place| at(place).map(|person| person.username));
+        by_uid.sort_by_cached_key(|place| at(place).map(|person| person.uid));
+        let credentials = &slice.credentials;
+        let mut by_user: Vec<u32> = (0_u32..).zip(credentials).map(|(place, _)| place).collect();
+        by_user.sort_by_cached_key(|place| credentials.get(*place as usize).map(|one| one.user()));
+        differing.shrink_to_fit();
+        Self {
+            read: Some(Arc::clone(read)),
+            fallback_shell,
+            differing,
+            by_name,
+            by_uid,
+            credentials: by_user,
+        }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_uid.len()
+    }
+
+    /// Whether there is nobody.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_uid.is_empty()
     }
 
     /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = &PersonRecord> {
+    pub fn iter(&self) -> impl Iterator<Item = Seen<'_>> {
         self.by_uid.iter().filter_map(|place| self.at(*place))
     }
 
     /// One by login name.
     #[must_use]
-    pub fn named(&self, name: &str) -> Option<&PersonRecord> {
-        self.find(&self.by_name, |person| person.username.as_str().cmp(name))
+    pub fn named(&self, name: &str) -> Option<Seen<'_>> {
+        self.find(&self.by_name, |person| person.username.cmp(name))
     }
 
     /// One by uid.
     #[must_use]
-    pub fn with_uid(&self, uid: u32) -> Option<&PersonRecord> {
-        self.find(&self.by_uid, |person| person.uid.get().cmp(&uid))
+    pub fn with_uid(&self, uid: u32) -> Option<Seen<'_>> {
+        self.find(&self.by_uid, |person| person.uid.cmp(&uid))
     }
 
     /// What proves the user with this id.
     #[must_use]
-    pub fn credential(&self, user: &str) -> Option<&CredentialRecord> {
+    pub fn credential(&self, user: &str) -> Option<CredentialRecord> {
         let all = &self.read.as_ref()?.slice.credentials;
         let at = |place: &u32| all.get(*place as usize);
-        let order = |place: &u32| at(place).map(|one| one.user.as_str()).cmp(&Some(user));
+        let order = |place: &u32| at(place).map(|one| one.user()).cmp(&Some(user));
         let found = self.credentials.binary_search_by(order).ok()?;
-        at(self.credentials.get(found)?).map(Arc::as_ref)
+        at(self.credentials.get(found)?).map(|one| one.record())
     }
 
     fn find(
         &self,
         places: &[u32],
-        compare: impl Fn(&PersonRecord) -> std::cmp::Ordering,
-    ) -> Option<&PersonRecord> {
-        let order = |place: &u32| self.at(*place).map_or(std::cmp::Ordering::Less, &compare);
+        compare: impl Fn(&PersonView<'_>) -> std::cmp::Ordering,
+    ) -> Option<Seen<'_>> {
+        let order = |place: &u32| {
+            let held = self.held(*place);
+            held.map_or(std::cmp::Ordering::Less, |held| compare(&held.view()))
+        };
         let found = places.binary_search_by(order).ok()?;
         self.at(*places.get(found)?)
     }
 
-    fn at(&self, place: u32) -> Option<&PersonRecord> {
-        let differing = self.differing.get(&place);
-        let found = || self.read.as_ref()?.slice.people.get(place as usize);
-        differing.or_else(|| found().map(Arc::as_ref))
+    fn held(&self, place: u32) -> Option<&HeldPerson> {
+        self.read.as_ref()?.slice.people.get(place as usize)
+    }
+
+    fn at(&self, place: u32) -> Option<Seen<'_>> {
+        let held = self.held(place)?;
+        let differing = self.differing.binary_search_by_key(&place, |(at, _)| *at);
+        let differing = differing.ok().and_then(|at| self.differing.get(at));
+        let difference = differing.map_or(Difference::default(), |(_, difference)| *difference);
+        Some(Seen {
+            held,
+            view: held.view(),
+            suspended: difference.suspended,
+            other_shell: self
+                .fallback_shell
+                .as_ref()
+                .filter(|_| difference.other_shell),
+        })
     }
 }
 
-fn in_order<T>(records: &[T], key: impl Fn(&T) -> &str) -> Vec<u32> {
-    let mut places: Vec<u32> = (0_u32..).zip(records).map(|(place, _)| place).collect();
-    places.sort_by_key(|place| records.get(*place as usize).map(&key));
-    places
+impl<'a> Seen<'a> {
+    /// What the bundle says of them; [`Self::state`] and [`Self::shell`] may say otherwise.
+    #[must_use]
+    pub fn view(&self) -> &PersonView<'a> {
+        &self.view
+    }
+
+    /// Active or suspended.
+    #[must_use]
+    pub fn state(&self) -> UserState {
+        match self.suspended {
+            true => UserState::Suspended,
+            false => self.view.state,
+        }
+    }
+
+    /// The shell they get here.
+    #[must_use]
+    pub fn shell(&self) -> Option<LoginShell> {
+        let own = || LoginShell::parse(self.view.shell).ok();
+        self.other_shell.cloned().or_else(own)
+    }
+
+    /// The record as this host sees it.
+    #[must_use]
+    pub fn record(&self) -> Option<PersonRecord> {
+        Some(PersonRecord {
+            state: self.state(),
+            shell: self.shell()?,
+            ..self.held.record()?
+        })
+    }
 }

@@ -33,7 +33,7 @@ fn refused(cacher: &Cacher, connection: &Connection, request: &Request) -> bool 
     let tables = cacher.tables();
     let users = KnownUsers {
         keys_command: cacher.keys_command(),
-        named: named.and_then(|name| Some(tables.person(name)?.uid.get())),
+        named: named.and_then(|name| Some(tables.people.named(name)?.view().uid)),
     };
     let standing = connection.peer.standing();
     let checked = access::check(

@@ -30,7 +30,7 @@ pub(crate) fn of(cacher: &Cacher) -> HostStatus {
         bundle_version: tables.version,
         bundle_issued_at_ms: tables.issued.as_millisecond(),
         newest_signed_time_ms: cacher.newest_signed().as_millisecond(),
-        people: count(tables.everybody().count()),
+        people: count(tables.people()),
         groups: count(tables.groups),
         sessions: count(cacher.sessions.count()),
         events_waiting: cacher.events_waiting(),

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use policy::{AccessRule, Decision, Host, Person, Question, UnreadableRule};
 use signed_bundle::{CredentialRecord, EffectivePolicy, HostRecord, PersonRecord};
 
-use crate::people::People;
+use crate::people::{People, Seen};
 
 /// The tables in force.
 #[derive(Debug, Default)]
@@ -49,26 +49,32 @@ pub struct Circumstances<'a> {
 impl Tables {
     /// A person of the slice by login name.
     #[must_use]
-    pub fn person(&self, name: &str) -> Option<&PersonRecord> {
-        self.people.named(name)
+    pub fn person(&self, name: &str) -> Option<PersonRecord> {
+        self.people.named(name)?.record()
     }
 
     /// A person of the slice by uid.
     #[must_use]
-    pub fn person_with_uid(&self, uid: u32) -> Option<&PersonRecord> {
-        self.people.with_uid(uid)
+    pub fn person_with_uid(&self, uid: u32) -> Option<PersonRecord> {
+        self.people.with_uid(uid)?.record()
     }
 
-    /// Everybody in the slice.
-    pub fn everybody(&self) -> impl Iterator<Item = &PersonRecord> {
+    /// Everybody in the slice, as they are seen here.
+    pub fn everybody(&self) -> impl Iterator<Item = Seen<'_>> {
         self.people.iter()
+    }
+
+    /// How many people are in the slice.
+    #[must_use]
+    pub fn people(&self) -> usize {
+        self.people.len()
     }
 
     /// The name of a group of this host.
     #[must_use]
     pub fn group_with_gid(&self, gid: u32) -> Option<&str> {
         let shared = self.names_by_gid.get(&gid).map(String::as_str);
-        shared.or_else(|| Some(self.person_with_uid(gid)?.username.as_str()))
+        shared.or_else(|| Some(self.people.with_uid(gid)?.view().username))
     }
 
     /// A group of this host by name, with its gid.
@@ -77,8 +83,8 @@ impl Tables {
         let mut groups = self.names_by_gid.iter();
         let shared = groups.find(|(_, found)| *found == name);
         let private = || {
-            let person = self.person(name)?;
-            Some((person.uid.private_group().get(), person.username.as_str()))
+            let person = *self.people.named(name)?.view();
+            Some((person.uid, person.username))
         };
         shared
             .map(|(gid, name)| (*gid, name.as_str()))
@@ -87,7 +93,7 @@ impl Tables {
 
     /// What proves a person here.
     #[must_use]
-    pub fn credential(&self, person: &PersonRecord) -> Option<&CredentialRecord> {
+    pub fn credential(&self, person: &PersonRecord) -> Option<CredentialRecord> {
         self.people.credential(&person.id)
     }
 

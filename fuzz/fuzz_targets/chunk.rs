@@ -45,7 +45,7 @@ fuzz_target!(|bytes: &[u8]| {
     let Some(first) = read(&chunks, true) else {
         return;
     };
-    let Ok(planned) = plan_chunks(&first.slice) else {
+    let Ok(planned) = plan_chunks(&first.slice.unpacked()) else {
         return;
     };
     let planned: Vec<_> = planned
@@ -108,7 +108,7 @@ fn read(chunks: &[(ChunkKind, Vec<u8>)], sealed: bool) -> Option<ReadSlice> {
 
 /// Records in an order that does not depend on chunks, as text.
 fn sorted(read: ReadSlice) -> [Vec<String>; 4] {
-    let slice = read.slice;
+    let slice = read.slice.unpacked();
     let texts = [
         slice
             .people

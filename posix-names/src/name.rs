@@ -1,5 +1,7 @@
 //! Login and group names: `[a-z_][a-z0-9_-]{0,31}`, and none that a system already uses.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
@@ -8,15 +10,15 @@ use crate::reserved::is_reserved;
 /// Longest login or group name in bytes (`LOGIN_NAME_MAX` of shadow-utils).
 pub const NAME_BYTES_MAX: usize = 32;
 
-/// A login name that a person or service user of the directory may have.
+/// A login name that a person or service user of the directory may have. A copy shares the text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct UserName(String);
+pub struct UserName(Arc<str>);
 
 /// A POSIX group name that a group of the directory may have.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct GroupName(String);
+pub struct GroupName(Arc<str>);
 
 /// Why a name was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -63,19 +65,25 @@ impl GroupName {
     /// The virtual group of everybody in a host's slice.
     #[must_use]
     pub fn everybody() -> Self {
-        Self("cloudid-users".to_owned())
+        Self("cloudid-users".into())
     }
 
     /// The virtual group of people whose plain SSH key must be followed by a code.
     #[must_use]
     pub fn key_and_code() -> Self {
-        Self("cloudid-key-code".to_owned())
+        Self("cloudid-key-code".into())
     }
 
     /// The virtual group of people whose ssh sessions are recorded.
     #[must_use]
     pub fn recorded() -> Self {
-        Self("cloudid-recorded".to_owned())
+        Self("cloudid-recorded".into())
+    }
+
+    /// The private group of a user, which has the same name.
+    #[must_use]
+    pub fn private(user: &UserName) -> Self {
+        Self(Arc::clone(&user.0))
     }
 
     /// Checks a group name.
@@ -116,7 +124,7 @@ fn misfit(name: &str) -> Option<usize> {
         })
 }
 
-fn checked(name: &str) -> Result<String, BadName> {
+fn checked(name: &str) -> Result<Arc<str>, BadName> {
     if name.is_empty() {
         return Err(BadName::Empty);
     }
@@ -132,7 +140,7 @@ fn checked(name: &str) -> Result<String, BadName> {
     if is_reserved(name) {
         return Err(BadName::Reserved(name.to_owned()));
     }
-    Ok(name.to_owned())
+    Ok(name.into())
 }
 
 macro_rules! text_conversions {
@@ -145,7 +153,7 @@ macro_rules! text_conversions {
         }
         impl From<$type> for String {
             fn from(name: $type) -> Self {
-                name.0
+                String::from(&*name.0)
             }
         }
         impl std::fmt::Display for $type {

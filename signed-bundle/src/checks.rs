@@ -11,13 +11,11 @@ use policy::UserState;
 use sha2::{Digest, Sha256};
 
 use crate::check_bits::CheckBits;
-use crate::decode::DecodedPerson;
+use crate::decode::DecodedPeople;
+use crate::held::{HeldCredential, HeldPerson, PackedCredentials, PersonView};
 use crate::manifest::ChunkKind;
 use crate::read::{DropReason, DroppedRecord};
-use crate::record::{
-    CheckBitsRecord, CredentialRecord, FactorsRecord, GroupRecord, HostRecord, PersonRecord,
-    SshKeyRecord,
-};
+use crate::record::{CheckBitsRecord, FactorsRecord, GroupRecord, HostRecord, SshKeyRecord};
 use crate::root::Limits;
 
 const VERIFIER_BYTES_MAX: usize = 1024;
@@ -37,13 +35,14 @@ pub(crate) struct Checks<'a> {
 }
 
 impl<'a> Checks<'a> {
-    pub(crate) fn new(limits: &'a Limits, dropped: Vec<DroppedRecord>) -> Self {
+    /// With room for so many people.
+    pub(crate) fn new(limits: &'a Limits, dropped: Vec<DroppedRecord>, people: usize) -> Self {
         Self {
             limits,
-            ids: HashSet::new(),
-            names: HashSet::new(),
-            uids: HashSet::new(),
-            gids: HashSet::new(),
+            ids: HashSet::with_capacity(people),
+            names: HashSet::with_capacity(people),
+            uids: HashSet::with_capacity(people),
+            gids: HashSet::with_capacity(people),
             shared_gids: HashSet::new(),
             dropped,
         }
@@ -70,20 +69,22 @@ impl<'a> Checks<'a> {
 
     pub(crate) fn people(
         &mut self,
-        people: impl Iterator<Item = &'a DecodedPerson>,
-    ) -> Vec<Arc<PersonRecord>> {
+        people: impl Iterator<Item = &'a DecodedPeople>,
+    ) -> Vec<HeldPerson> {
         let mut kept = Vec::new();
-        for person in people {
-            let record = &person.record;
-            match self.person(record) {
-                Ok(()) => {
-                    // A key that is not what it says is left out; its owner stays.
-                    for _ in 0..person.misshapen_keys {
-                        self.report(ChunkKind::People, &record.id, DropReason::Misshapen);
+        for chunk in people {
+            for (place, person) in chunk.packed.views() {
+                match self.person(&person) {
+                    Ok(()) => {
+                        // A key that is not what it says is left out; its owner stays.
+                        let keys = chunk.misshapen_keys.iter();
+                        for _ in keys.filter(|of| **of == place) {
+                            self.report(ChunkKind::People, person.id, DropReason::Misshapen);
+                        }
+                        kept.push(HeldPerson::new(&chunk.packed, place));
                     }
-                    kept.push(Arc::clone(record));
+                    Err(reason) => self.report(ChunkKind::People, person.id, reason),
                 }
-                Err(reason) => self.report(ChunkKind::People, &record.id, reason),
             }
         }
         kept
@@ -104,12 +105,13 @@ impl<'a> Checks<'a> {
     }
 
     /// A primary group is the person's own, or a group of the directory that was not left out.
-    pub(crate) fn primary_groups(&mut self, people: &mut Vec<Arc<PersonRecord>>) {
+    pub(crate) fn primary_groups(&mut self, people: &mut Vec<HeldPerson>) {
         people.retain(|person| {
-            let gid = person.gid.get();
-            let exists = gid == person.uid.get() || self.shared_gids.contains(&gid);
+            let person = person.view();
+            let gid = person.gid;
+            let exists = gid == person.uid || self.shared_gids.contains(&gid);
             if !exists {
-                self.report(ChunkKind::People, &person.id, DropReason::NoSuchGroup(gid));
+                self.report(ChunkKind::People, person.id, DropReason::NoSuchGroup(gid));
             }
             exists
         });
@@ -117,22 +119,23 @@ impl<'a> Checks<'a> {
 
     pub(crate) fn credentials(
         &mut self,
-        credentials: impl Iterator<Item = &'a Arc<CredentialRecord>>,
-        people: &[Arc<PersonRecord>],
-    ) -> Vec<Arc<CredentialRecord>> {
-        let here: HashSet<&str> = people.iter().map(|person| person.id.as_str()).collect();
+        credentials: impl Iterator<Item = &'a Arc<PackedCredentials>>,
+        here: &HashSet<&str>,
+    ) -> Vec<HeldCredential> {
         let mut users = HashSet::new();
         let mut kept = Vec::new();
-        for credential in credentials {
-            let verdict = if here.contains(credential.user.as_str()) {
-                verifier(&credential.password_verifier)
-                    .and_then(|()| claim(&mut users, credential.user.as_str(), "user"))
-            } else {
-                Err(DropReason::NobodyHere)
-            };
-            match verdict {
-                Ok(()) => kept.push(Arc::clone(credential)),
-                Err(reason) => self.report(ChunkKind::Credentials, &credential.user, reason),
+        for chunk in credentials {
+            for (place, credential) in chunk.views() {
+                let verdict = if here.contains(credential.user) {
+                    verifier(credential.password_verifier)
+                        .and_then(|()| claim(&mut users, credential.user, "user"))
+                } else {
+                    Err(DropReason::NobodyHere)
+                };
+                match verdict {
+                    Ok(()) => kept.push(HeldCredential::new(chunk, place)),
+                    Err(reason) => self.report(ChunkKind::Credentials, credential.user, reason),
+                }
             }
         }
         kept.shrink_to_fit();
@@ -142,9 +145,8 @@ impl<'a> Checks<'a> {
     pub(crate) fn factors(
         &mut self,
         factors: impl Iterator<Item = &'a FactorsRecord>,
-        people: &[Arc<PersonRecord>],
+        here: &HashSet<&str>,
     ) -> Vec<FactorsRecord> {
-        let here: HashSet<&str> = people.iter().map(|person| person.id.as_str()).collect();
         let mut users = HashSet::new();
         let mut kept = Vec::new();
         for one in factors {
@@ -166,9 +168,8 @@ impl<'a> Checks<'a> {
     pub(crate) fn check_bits(
         &mut self,
         check_bits: impl Iterator<Item = &'a CheckBitsRecord>,
-        people: &[Arc<PersonRecord>],
+        here: &HashSet<&str>,
     ) -> Vec<CheckBitsRecord> {
-        let here: HashSet<&str> = people.iter().map(|person| person.id.as_str()).collect();
         let mut devices = HashSet::new();
         let mut kept = Vec::new();
         for one in check_bits {
@@ -185,21 +186,18 @@ impl<'a> Checks<'a> {
         kept
     }
 
-    fn person(&mut self, person: &'a PersonRecord) -> Result<(), DropReason> {
+    fn person(&mut self, person: &PersonView<'a>) -> Result<(), DropReason> {
         match person.state {
             UserState::Active | UserState::Suspended => {}
             UserState::Staged | UserState::Deleted => return Err(DropReason::WrongState),
         }
-        let uid = person.uid.get();
+        let uid = person.uid;
         self.in_limits(uid)?;
-        self.in_limits(person.gid.get())?;
-        self.not_protected(person.username.as_str())?;
-        self.free(&person.id, person.username.as_str(), uid)?;
-        if self.uids.contains(&uid) {
-            return Err(DropReason::Duplicate("uid"));
-        }
-        self.uids.insert(uid);
-        self.take(&person.id, person.username.as_str(), uid);
+        self.in_limits(person.gid)?;
+        self.not_protected(person.username)?;
+        self.free(person.id, person.username, uid)?;
+        claim(&mut self.uids, uid, "uid")?;
+        self.take(person.id, person.username, uid);
         Ok(())
     }
 
@@ -271,17 +269,22 @@ fn claim<T: Eq + Hash>(
 /// `type base64`, nothing else, and the fingerprint is the one of these very bytes: sshd gets the
 /// line as it is.
 pub(crate) fn is_sound(key: &SshKeyRecord) -> bool {
-    let Some((kind, encoded)) = key.line.split_once(' ') else {
-        return false;
-    };
+    key_blob(&key.line).is_some_and(|(_, blob)| key.fingerprint == fingerprint(&blob))
+}
+
+/// The type of a key and its bytes; there is one line for both.
+pub(crate) fn key_blob(line: &str) -> Option<(&str, Vec<u8>)> {
+    let (kind, encoded) = line.split_once(' ')?;
     let is_kind = |byte: u8| byte.is_ascii_alphanumeric() || b"-@.".contains(&byte);
-    let Ok(blob) = BASE64_STANDARD.decode(encoded) else {
-        return false;
-    };
-    let fingerprint = BASE64_STANDARD_NO_PAD.encode(Sha256::digest(&blob));
-    !kind.is_empty()
-        && kind.bytes().all(is_kind)
-        && key.fingerprint.strip_prefix("SHA256:") == Some(fingerprint.as_str())
+    let is_kind = !kind.is_empty() && kind.bytes().all(is_kind);
+    let blob = BASE64_STANDARD.decode(encoded).ok()?;
+    is_kind.then_some((kind, blob))
+}
+
+/// As `ssh-keygen -l` prints it.
+pub(crate) fn fingerprint(blob: &[u8]) -> String {
+    let digest = BASE64_STANDARD_NO_PAD.encode(Sha256::digest(blob));
+    format!("SHA256:{digest}")
 }
 
 /// `$…`, one line of printable ASCII.

@@ -12,14 +12,12 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::checks;
-use crate::group_ids::KnownIds;
+use crate::held::{GroupNumbers, PackedCredentials, PackedPeople};
 use crate::limits::NESTING_MAX;
 use crate::manifest::{ChunkKind, ChunkReference, Manifest, check_chunk};
 use crate::nesting;
 use crate::read::{DropReason, DroppedRecord};
-use crate::record::{
-    CheckBitsRecord, CredentialRecord, FactorsRecord, GroupRecord, HostRecord, PersonRecord,
-};
+use crate::record::{CheckBitsRecord, FactorsRecord, GroupRecord, HostRecord, PersonRecord};
 use crate::refusal::{HostFault, Refusal};
 use crate::sealing::{self, SealingKey};
 
@@ -32,29 +30,29 @@ pub(crate) struct DecodedChunks {
     /// For whom they were opened: organisation and host.
     addressee: (String, String),
     chunks: BTreeMap<ChunkReference, Arc<DecodedChunk>>,
-    ids: KnownIds,
+    groups: Arc<GroupNumbers>,
 }
 
 /// Records of one chunk, before they are compared with others.
 #[derive(Debug, Default)]
 pub(crate) struct DecodedChunk {
     pub(crate) hosts: Vec<HostRecord>,
-    pub(crate) people: Vec<DecodedPerson>,
+    pub(crate) people: Option<DecodedPeople>,
     pub(crate) groups: Vec<GroupRecord>,
     pub(crate) access_rules: Vec<AccessRule>,
     pub(crate) unreadable_rules: Vec<UnreadableRule>,
-    pub(crate) credentials: Vec<Arc<CredentialRecord>>,
+    pub(crate) credentials: Option<Arc<PackedCredentials>>,
     pub(crate) factors: Vec<FactorsRecord>,
     pub(crate) check_bits: Vec<CheckBitsRecord>,
     pub(crate) dropped: Vec<DroppedRecord>,
 }
 
-/// A person with those keys that are what they say.
+/// People with those keys that are what they say.
 #[derive(Debug)]
-pub(crate) struct DecodedPerson {
-    pub(crate) record: Arc<PersonRecord>,
-    /// So many were not.
-    pub(crate) misshapen_keys: usize,
+pub(crate) struct DecodedPeople {
+    pub(crate) packed: Arc<PackedPeople>,
+    /// The place of each person, once for each key that was not.
+    pub(crate) misshapen_keys: Vec<u32>,
 }
 
 impl DecodedChunks {
@@ -66,11 +64,15 @@ impl DecodedChunks {
         key: &SealingKey,
     ) -> Result<(Self, Vec<Arc<DecodedChunk>>), Refusal> {
         let addressee = (manifest.organisation.clone(), manifest.host.clone());
-        let known = known.filter(|known| known.addressee == addressee);
+        let known = known
+            .filter(|known| known.addressee == addressee)
+            .filter(|known| !known.groups.is_worn());
         let mut all = Self {
             addressee,
             chunks: BTreeMap::new(),
-            ids: known.map(Self::ids_in_use).unwrap_or_default(),
+            groups: known
+                .map(|known| Arc::clone(&known.groups))
+                .unwrap_or_default(),
         };
         let mut in_order = Vec::with_capacity(manifest.chunks.len());
         for reference in &manifest.chunks {
@@ -78,7 +80,7 @@ impl DecodedChunks {
                 Some(chunk) => Arc::clone(chunk),
                 None => {
                     let plain = opened(reference, manifest, &mut fetch, key)?;
-                    Arc::new(DecodedChunk::of(reference.kind, &plain, &mut all.ids))
+                    Arc::new(DecodedChunk::of(reference.kind, &plain, &all.groups))
                 }
             };
             all.chunks.insert(*reference, Arc::clone(&chunk));
@@ -87,14 +89,9 @@ impl DecodedChunks {
         Ok((all, in_order))
     }
 
-    pub(crate) fn has(&self, reference: &ChunkReference) -> bool {
-        self.chunks.contains_key(reference)
-    }
-
-    /// Without those that no person is in any more.
-    fn ids_in_use(&self) -> KnownIds {
-        let in_use = self.ids.iter().filter(|id| Arc::strong_count(id) > 1);
-        in_use.cloned().collect()
+    /// Numbers of the groups that people are in.
+    pub(crate) fn groups(&self) -> &Arc<GroupNumbers> {
+        &self.groups
     }
 }
 
@@ -115,7 +112,7 @@ fn opened(
 }
 
 impl DecodedChunk {
-    fn of(kind: ChunkKind, plain: &[u8], ids: &mut KnownIds) -> Self {
+    fn of(kind: ChunkKind, plain: &[u8], groups: &Arc<GroupNumbers>) -> Self {
         let mut chunk = Self::default();
         let dropped = &mut chunk.dropped;
         match kind {
@@ -125,8 +122,7 @@ impl DecodedChunk {
             ChunkKind::People => {
                 let mut people = Vec::new();
                 read_lines(kind, plain, &mut people, dropped);
-                let people = people.into_iter();
-                chunk.people = people.map(|one| DecodedPerson::of(one, ids)).collect();
+                chunk.people = Some(DecodedPeople::of(people, groups));
             }
             ChunkKind::Groups => {
                 read_lines(kind, plain, &mut chunk.groups, dropped);
@@ -138,7 +134,7 @@ impl DecodedChunk {
             ChunkKind::Credentials => {
                 let mut credentials = Vec::new();
                 read_lines(kind, plain, &mut credentials, dropped);
-                chunk.credentials = credentials.into_iter().map(Arc::new).collect();
+                chunk.credentials = Some(PackedCredentials::of(&credentials));
             }
             ChunkKind::Factors => {
                 read_lines(kind, plain, &mut chunk.factors, dropped);
@@ -151,15 +147,18 @@ impl DecodedChunk {
     }
 }
 
-impl DecodedPerson {
-    fn of(mut record: PersonRecord, ids: &mut KnownIds) -> Self {
-        let keys = record.ssh_keys.len();
-        record.ssh_keys.retain(checks::is_sound);
-        record.ssh_keys.shrink_to_fit();
-        record.groups.share(ids);
+impl DecodedPeople {
+    fn of(mut people: Vec<PersonRecord>, groups: &Arc<GroupNumbers>) -> Self {
+        let mut misshapen_keys = Vec::new();
+        for (place, person) in (0..).zip(&mut people) {
+            let keys = person.ssh_keys.len();
+            person.ssh_keys.retain(checks::is_sound);
+            let misshapen = keys - person.ssh_keys.len();
+            misshapen_keys.extend(std::iter::repeat_n(place, misshapen));
+        }
         Self {
-            misshapen_keys: keys - record.ssh_keys.len(),
-            record: Arc::new(record),
+            packed: PackedPeople::of(&people, groups),
+            misshapen_keys,
         }
     }
 }

@@ -12,6 +12,7 @@ mod checks;
 mod decode;
 mod envelope;
 mod group_ids;
+mod held;
 mod key;
 mod limits;
 mod manifest;
@@ -27,6 +28,7 @@ mod shrink;
 
 pub use check_bits::{CHECK_BITS, CheckBits, STEP_SECONDS};
 pub use group_ids::GroupIds;
+pub use held::{GroupNumbers, HeldCredential, HeldPerson, PersonView};
 pub use hpke::rand_core::CryptoRng;
 pub use key::{KeyFileError, KeyId, PublicKey, RootKey, SigningKey};
 pub use limits::{
@@ -52,4 +54,4 @@ pub use root::{
     make_root, reopen_root_chain, verify_root_chain,
 };
 pub use sealing::{Recipient, SEALED_CONTENT_MAX, SealError, SealingKey, SealingPublicKey, seal};
-pub use shrink::{shrink_guard, suspensions, vanished};
+pub use shrink::{Listed, shrink_guard, suspensions, vanished};

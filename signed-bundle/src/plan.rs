@@ -1,7 +1,6 @@
 //! From a slice to chunks: the same slice always gives the same bytes, and one changed person is
 //! one changed chunk.
 
-use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -10,7 +9,7 @@ use zeroize::Zeroize;
 
 use crate::limits::BUNDLE_BYTES_MAX;
 use crate::manifest::ChunkKind;
-use crate::record::{CredentialRecord, PersonRecord, Slice};
+use crate::record::Slice;
 use crate::sealing::SEALED_CONTENT_MAX;
 
 /// People per chunk, about.
@@ -65,18 +64,11 @@ impl std::fmt::Debug for PlainChunk {
 ///
 /// # Errors
 /// A record or the whole is too large.
-pub fn plan_chunks<Person, Credential>(
-    slice: &Slice<Person, Credential>,
-) -> Result<Vec<PlainChunk>, PlanError>
-where
-    Person: Borrow<PersonRecord>,
-    Credential: Borrow<CredentialRecord>,
-{
-    let people: Vec<&PersonRecord> = slice.people.iter().map(Borrow::borrow).collect();
+pub fn plan_chunks(slice: &Slice) -> Result<Vec<PlainChunk>, PlanError> {
+    let people: Vec<_> = slice.people.iter().collect();
     let groups: Vec<_> = slice.groups.iter().collect();
     let rules: Vec<_> = slice.access_rules.iter().collect();
-    let credentials: Vec<&CredentialRecord> =
-        slice.credentials.iter().map(Borrow::borrow).collect();
+    let credentials: Vec<_> = slice.credentials.iter().collect();
     let mut chunks = bucketed(ChunkKind::Host, &[&slice.host], |host| &host.id)?;
     chunks.extend(bucketed(ChunkKind::People, &people, |person| &person.id)?);
     chunks.extend(bucketed(ChunkKind::Groups, &groups, |group| &group.id)?);

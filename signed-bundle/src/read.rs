@@ -1,12 +1,14 @@
 //! From chunks back to a slice, on the host. Every record is decoded and checked by itself; a bad
 //! one is dropped with a reason and the others apply.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use policy::UnreadableRule;
 
 use crate::checks::Checks;
 use crate::decode::{DecodedChunk, DecodedChunks};
+use crate::held::GroupNumbers;
 use crate::limits::NESTING_MAX;
 use crate::manifest::{AcceptedManifest, ChunkKind, ChunkReference};
 use crate::record::{HostRecord, SharedSlice, Slice};
@@ -27,10 +29,10 @@ pub struct ReadSlice {
 }
 
 impl ReadSlice {
-    /// Whether this chunk was read, and so was right.
+    /// What the numbers of groups in [`crate::PersonView`] stand for.
     #[must_use]
-    pub fn has_chunk(&self, reference: &ChunkReference) -> bool {
-        self.decoded.has(reference)
+    pub fn group_numbers(&self) -> &GroupNumbers {
+        self.decoded.groups()
     }
 }
 
@@ -105,19 +107,22 @@ pub fn read_next_slice(
     let (decoded, chunks) = DecodedChunks::of(manifest, known, fetch, key)?;
     let host = host_of(&chunks, &manifest.host)?;
     let dropped = chunks.iter().flat_map(|chunk| &chunk.dropped);
-    let mut checks = Checks::new(accepted.limits(), dropped.cloned().collect());
+    let people = || chunks.iter().filter_map(|chunk| chunk.people.as_ref());
+    let count = people().map(|people| people.packed.len()).sum();
+    let mut checks = Checks::new(accepted.limits(), dropped.cloned().collect(), count);
     let host = checks.host(host);
-    let mut people = checks.people(chunks.iter().flat_map(|chunk| &chunk.people));
+    let mut people = checks.people(people());
     let groups = checks.groups(chunks.iter().flat_map(|chunk| &chunk.groups));
     checks.primary_groups(&mut people);
     // Kept for as long as the bundle is in force.
     people.shrink_to_fit();
-    let credentials = chunks.iter().flat_map(|chunk| &chunk.credentials);
-    let credentials = checks.credentials(credentials, &people);
+    let here: HashSet<&str> = people.iter().map(|person| person.view().id).collect();
+    let credentials = chunks.iter().filter_map(|chunk| chunk.credentials.as_ref());
+    let credentials = checks.credentials(credentials, &here);
     let factors = chunks.iter().flat_map(|chunk| &chunk.factors);
-    let factors = checks.factors(factors, &people);
+    let factors = checks.factors(factors, &here);
     let check_bits = chunks.iter().flat_map(|chunk| &chunk.check_bits);
-    let check_bits = checks.check_bits(check_bits, &people);
+    let check_bits = checks.check_bits(check_bits, &here);
     let access_rules = chunks.iter().flat_map(|chunk| &chunk.access_rules);
     let unreadable_rules = chunks.iter().flat_map(|chunk| &chunk.unreadable_rules);
     Ok(ReadSlice {

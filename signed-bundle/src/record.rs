@@ -2,7 +2,6 @@
 //! dropped with a report, the others and all removals still apply.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use jiff::Timestamp;
 use policy::{AccessRule, FactorKind, FactorPolicy, HostState, UserState};
@@ -10,6 +9,7 @@ use posix_names::{Gecos, Gid, GroupName, HomeDirectory, LoginShell, Uid, UserNam
 use serde::{Deserialize, Serialize};
 
 use crate::group_ids::GroupIds;
+use crate::held::{HeldCredential, HeldPerson};
 
 /// What concerns the host as a whole. Exactly one in every bundle.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -235,4 +235,24 @@ pub struct Slice<Person = PersonRecord, Credential = CredentialRecord> {
 }
 
 /// A slice as a host holds it: what two bundles have in common is there once.
-pub type SharedSlice = Slice<Arc<PersonRecord>, Arc<CredentialRecord>>;
+pub type SharedSlice = Slice<HeldPerson, HeldCredential>;
+
+impl SharedSlice {
+    /// The same with every record unpacked.
+    #[must_use]
+    pub fn unpacked(&self) -> Slice {
+        Slice {
+            host: self.host.clone(),
+            people: self.people.iter().filter_map(HeldPerson::record).collect(),
+            groups: self.groups.clone(),
+            access_rules: self.access_rules.clone(),
+            credentials: self
+                .credentials
+                .iter()
+                .map(HeldCredential::record)
+                .collect(),
+            factors: self.factors.clone(),
+            check_bits: self.check_bits.clone(),
+        }
+    }
+}

@@ -1,21 +1,59 @@
 //! The shrink guard: a bundle in which most people vanish is held back until somebody confirms.
 //! It holds back disappearance, never a suspension.
 
-use std::borrow::Borrow;
 use std::collections::HashSet;
 
 use policy::UserState;
 
+use crate::held::HeldPerson;
 use crate::limits::SHRINK_PEOPLE_MIN;
 use crate::record::{PersonRecord, Slice};
 use crate::refusal::{Refusal, Shrink};
+
+/// Somebody in a slice, as far as it matters whether they are in the next one.
+pub trait Listed {
+    /// `usr_…`
+    fn id(&self) -> &str;
+    /// Active or suspended.
+    fn state(&self) -> UserState;
+    /// Whether this is known to be the very same record.
+    fn is_same(&self, other: &Self) -> bool;
+}
+
+impl Listed for PersonRecord {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn state(&self) -> UserState {
+        self.state
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other)
+    }
+}
+
+impl Listed for HeldPerson {
+    fn id(&self) -> &str {
+        self.view().id
+    }
+
+    fn state(&self) -> UserState {
+        self.view().state
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        HeldPerson::is_same(self, other)
+    }
+}
 
 /// Compares the slice in force with a new one. `confirmed_removals` is the manifest's number, or
 /// `u32::MAX` when root on the host accepts whatever comes.
 ///
 /// # Errors
 /// More than half of the people and at least ten would vanish, and fewer removals are confirmed.
-pub fn shrink_guard<P: Borrow<PersonRecord>, C>(
+pub fn shrink_guard<P: Listed, C>(
     old: &Slice<P, C>,
     new: &Slice<P, C>,
     confirmed_removals: u32,
@@ -36,48 +74,37 @@ pub fn shrink_guard<P: Borrow<PersonRecord>, C>(
 
 /// People of the slice in force who are not in the new one.
 #[must_use]
-pub fn vanished<'a, P: Borrow<PersonRecord>, C>(
-    old: &'a Slice<P, C>,
-    new: &Slice<P, C>,
-) -> Vec<&'a PersonRecord> {
+pub fn vanished<'a, P: Listed, C>(old: &'a Slice<P, C>, new: &Slice<P, C>) -> Vec<&'a P> {
     let (old, new) = differing(&old.people, &new.people);
-    let listed = ids(new.iter().map(Borrow::borrow));
+    let listed = ids(new.iter());
     old.iter()
-        .map(Borrow::borrow)
-        .filter(|person| !listed.contains(person.id.as_str()))
+        .filter(|person| !listed.contains(person.id()))
         .collect()
 }
 
 /// People of the slice in force whom the new one suspends: this much of a bundle that is held
 /// back still applies.
 #[must_use]
-pub fn suspensions<P: Borrow<PersonRecord>, C>(
-    old: &Slice<P, C>,
-    new: &Slice<P, C>,
-) -> Vec<String> {
+pub fn suspensions<P: Listed, C>(old: &Slice<P, C>, new: &Slice<P, C>) -> Vec<String> {
     let (old, new) = differing(&old.people, &new.people);
-    let new = new.iter().map(Borrow::borrow);
-    let suspended = ids(new.filter(|person| person.state != UserState::Active));
+    let suspended = ids(new
+        .iter()
+        .filter(|person| person.state() != UserState::Active));
     old.iter()
-        .map(Borrow::borrow)
-        .filter(|person| person.state == UserState::Active)
-        .filter(|person| suspended.contains(person.id.as_str()))
-        .map(|person| person.id.clone())
+        .filter(|person| person.state() == UserState::Active)
+        .filter(|person| suspended.contains(person.id()))
+        .map(|person| person.id().to_owned())
         .collect()
 }
 
-fn ids<'a>(people: impl Iterator<Item = &'a PersonRecord>) -> HashSet<&'a str> {
-    people.map(|person| person.id.as_str()).collect()
+fn ids<'a, P: Listed + 'a>(people: impl Iterator<Item = &'a P>) -> HashSet<&'a str> {
+    people.map(Listed::id).collect()
 }
 
 /// Both without the very same records that they begin and end with: nobody is in a slice twice, so
 /// whoever is left out here is neither gone nor changed.
-fn differing<'old, 'new, P: Borrow<PersonRecord>>(
-    old: &'old [P],
-    new: &'new [P],
-) -> (&'old [P], &'new [P]) {
-    let same =
-        |(old, new): &(&P, &P)| std::ptr::eq::<PersonRecord>((*old).borrow(), (*new).borrow());
+fn differing<'old, 'new, P: Listed>(old: &'old [P], new: &'new [P]) -> (&'old [P], &'new [P]) {
+    let same = |(old, new): &(&P, &P)| old.is_same(new);
     let begin = old.iter().zip(new).take_while(same).count();
     let (old, new) = (rest(old, begin), rest(new, begin));
     let end = old

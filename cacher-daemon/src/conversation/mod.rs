@@ -59,7 +59,7 @@ pub async fn authenticate(
 ) -> Result<Outcome, Broken> {
     let login = &begin.login;
     let tables = cacher.tables();
-    let person = tables.person(&login.user).cloned();
+    let person = tables.person(&login.user);
     if person.is_none() && begin.known_elsewhere {
         return Ok(Outcome::NotOurs);
     }

@@ -3,6 +3,7 @@
 
 pub mod marks;
 mod revoke;
+mod soundness;
 pub mod store;
 
 use std::collections::HashSet;
@@ -11,8 +12,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use signed_bundle::{
-    AcceptedManifest, Accepting, ChunkReference, DirectoryFault, Held, ReadSlice, Refusal,
-    RootDocument, accept_manifest, read_next_slice, reopen_manifest, reopen_root_chain,
+    AcceptedManifest, Accepting, ChunkReference, DirectoryFault, Held, HeldPerson, ReadSlice,
+    Refusal, RootDocument, accept_manifest, read_next_slice, reopen_manifest, reopen_root_chain,
     shrink_guard, suspensions, vanished, verify_root_chain,
 };
 
@@ -21,6 +22,7 @@ use crate::identity::Enrolled;
 use crate::paths::Paths;
 use marks::{Leaving, Marks, Revocation};
 pub use revoke::Revoked;
+use soundness::Soundness;
 use store::{Fetched, Store, Which};
 
 /// How long people who lose access to this host keep their open sessions.
@@ -54,8 +56,10 @@ pub struct InForce {
 pub struct Offer {
     accepted: AcceptedManifest,
     signed: Vec<u8>,
-    /// Chunks that are not on disk yet.
+    /// Chunks that are not on disk yet, or damaged there.
     pub missing: Vec<ChunkReference>,
+    /// So many chunks were read and hashed to know that they are sound.
+    pub hashed: usize,
 }
 
 /// The mirror.
@@ -63,6 +67,7 @@ pub struct Mirror {
     paths: Paths,
     disk: Arc<dyn Disk>,
     store: Store,
+    soundness: Soundness,
     enrolled: Enrolled,
     roots: Vec<RootDocument>,
     in_force: Option<InForce>,
@@ -94,6 +99,7 @@ impl Mirror {
             paths: paths.clone(),
             disk,
             store,
+            soundness: Soundness::default(),
             enrolled,
             roots,
             in_force: None,
@@ -120,9 +126,10 @@ impl Mirror {
             }
             Ok(None) => previous,
             Err(error) => {
-                self.damage = Some(format!(
-                    "the newest bundle is damaged, the previous one serves: {error}"
-                ));
+                let damage =
+                    format!("the newest bundle is damaged, the previous one serves: {error}");
+                let before = self.damage.take().into_iter();
+                self.damage = Some(before.chain([damage]).collect::<Vec<_>>().join("; "));
                 previous
             }
         };
@@ -213,7 +220,11 @@ impl Mirror {
     ///
     /// # Errors
     /// It is refused; two manifests of one version are both kept as evidence.
-    pub fn consider(&self, signed: &[u8], now: Timestamp) -> Result<Option<Offer>, MirrorError> {
+    pub fn consider(
+        &mut self,
+        signed: &[u8],
+        now: Timestamp,
+    ) -> Result<Option<Offer>, MirrorError> {
         let identity = &self.enrolled.identity;
         let accepting = Accepting {
             root: self.root()?,
@@ -227,17 +238,16 @@ impl Mirror {
         if Some(accepted.held()) == self.held() {
             return Ok(None);
         }
-        let missing = accepted
-            .manifest()
-            .chunks
-            .iter()
-            .filter(|reference| self.store.chunk(reference).is_none())
-            .copied()
-            .collect();
+        let checked = self.soundness.check(
+            &accepted.manifest().chunks,
+            |chunk| self.store.trace(chunk),
+            |chunk| self.store.chunk(chunk).is_some(),
+        );
         Ok(Some(Offer {
             accepted,
             signed: signed.to_vec(),
-            missing,
+            missing: checked.damaged,
+            hashed: checked.hashed,
         }))
     }
 
@@ -364,15 +374,16 @@ impl Mirror {
         let Some(new) = &self.in_force else { return };
         let new = &new.read.slice;
         if !self.marks.leaving.is_empty() {
-            let here: HashSet<&str> = new.people.iter().map(|one| one.id.as_str()).collect();
+            let here: HashSet<&str> = new.people.iter().map(|one| one.view().id).collect();
             let leaving = &mut self.marks.leaving;
             leaving.retain(|leaving| !here.contains(leaving.user.as_str()));
         }
         let due_ms = now.as_millisecond().saturating_add(LEAVING_GRACE_MS);
         let gone = old.map(|old| vanished(&old.read.slice, new));
-        let leaving = gone.into_iter().flatten().map(|person| Leaving {
-            user: person.id.clone(),
-            uid: person.uid.get(),
+        let gone = gone.into_iter().flatten().map(HeldPerson::view);
+        let leaving = gone.map(|person| Leaving {
+            user: person.id.to_owned(),
+            uid: person.uid,
             due_ms,
         });
         self.marks.leaving.extend(leaving);

@@ -2,12 +2,13 @@
 //! temporary file, fsync, rename, fsync of the folder. Whenever the power goes, the old or the new
 //! bundle is there whole.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::path::PathBuf;
 
 use signed_bundle::{CHUNK_BYTES_MAX, ChunkReference, MANIFEST_BYTES_MAX, Manifest, check_chunk};
 
+use super::soundness::Trace;
 use crate::disk::{Disk, make_folder, read_bounded};
 
 /// Chunks just fetched, by hash.
@@ -57,6 +58,13 @@ impl Store {
         Some(bytes)
     }
 
+    /// By what the kernel tells that the file of a chunk is still the same; `None` without a file.
+    #[must_use]
+    pub fn trace(&self, reference: &ChunkReference) -> Option<Trace> {
+        let path = self.chunk_path(&reference.name());
+        Some(Trace::of(&path.symlink_metadata().ok()?))
+    }
+
     /// Puts a bundle in force. `current` is what is in force and sound, to be kept as previous.
     ///
     /// # Errors
@@ -81,7 +89,7 @@ impl Store {
 
     /// Removes chunks that neither manifest names. Nothing depends on its success.
     pub fn forget_others(&self, disk: &dyn Disk, kept: &[&Manifest]) {
-        let names: BTreeSet<String> = kept
+        let names: HashSet<String> = kept
             .iter()
             .flat_map(|manifest| &manifest.chunks)
             .map(ChunkReference::name)

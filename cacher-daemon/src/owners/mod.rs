@@ -216,7 +216,7 @@ impl Owners {
 /// Somebody of this host's own slice: the map in that process's hands is about to be replaced.
 fn here(cacher: &Cacher, asked: &Asked) -> Option<Owner> {
     let tables = cacher.tables();
-    let user = |person: &signed_bundle::PersonRecord| Owner::User {
+    let user = |person: signed_bundle::PersonRecord| Owner::User {
         name: person.username.to_string(),
         uid: person.uid.get(),
         gid: person.gid.get(),

@@ -98,19 +98,31 @@ async fn syn_12_a_suspension_that_came_only_by_bundle_survives_the_fall_back_too
     assert_eq!(outcome, Outcome::Denied);
 }
 
-/// Bundle 1 lets somebody in, bundle 2 suspends them and is damaged: what is answered then?
-async fn after_the_fall_back(told_by_the_fast_lane: bool) -> Outcome {
-    let organisation = Organisation::new();
-    let host = TestHost::new(&organisation);
+/// Bundle 1 lets somebody in, and the fast lane has suspended them since.
+async fn revoked_host() -> (Organisation, TestHost) {
+    let (organisation, host) = host_with_one().await;
     let cacher = host.cacher();
-    give(&cacher, &organisation.bundle(1, &slice(vec![person(1)])))
+    revoke(&cacher, organisation.suspension(1, "usr_1"))
         .await
         .unwrap();
-    if told_by_the_fast_lane {
-        revoke(&cacher, organisation.suspension(1, "usr_1"))
-            .await
-            .unwrap();
-    }
+    (organisation, host)
+}
+
+async fn host_with_one() -> (Organisation, TestHost) {
+    let organisation = Organisation::new();
+    let host = TestHost::new(&organisation);
+    let bundle = organisation.bundle(1, &slice(vec![person(1)]));
+    give(&host.cacher(), &bundle).await.unwrap();
+    (organisation, host)
+}
+
+/// Bundle 1 lets somebody in, bundle 2 suspends them and is damaged: what is answered then?
+async fn after_the_fall_back(told_by_the_fast_lane: bool) -> Outcome {
+    let (organisation, host) = match told_by_the_fast_lane {
+        true => revoked_host().await,
+        false => host_with_one().await,
+    };
+    let cacher = host.cacher();
     let mut suspended = person(1);
     suspended.state = policy::UserState::Suspended;
     let aware = organisation.bundle_with(&slice(vec![suspended]), |manifest| {
@@ -173,16 +185,7 @@ async fn syn_03_a_flipped_bit_on_disk_is_never_served() {
 
 #[tokio::test]
 async fn syn_03_marks_survive_damage_of_one_copy() {
-    let organisation = Organisation::new();
-    let host = TestHost::new(&organisation);
-    let cacher = host.cacher();
-    give(&cacher, &organisation.bundle(1, &slice(vec![person(1)])))
-        .await
-        .unwrap();
-    revoke(&cacher, organisation.suspension(1, "usr_1"))
-        .await
-        .unwrap();
-    drop(cacher);
+    let (_, host) = revoked_host().await;
     for copy in ["state", "state.copy"] {
         let path = host.paths.state.join(copy);
         let good = std::fs::read(&path).unwrap();
@@ -253,16 +256,7 @@ async fn syn_12_whoever_left_with_the_power_is_still_sent_away() {
 
 #[tokio::test]
 async fn marks_of_which_both_copies_are_damaged_are_reported_and_not_taken_for_none() {
-    let organisation = Organisation::new();
-    let host = TestHost::new(&organisation);
-    let cacher = host.cacher();
-    give(&cacher, &organisation.bundle(1, &slice(vec![person(1)])))
-        .await
-        .unwrap();
-    revoke(&cacher, organisation.suspension(1, "usr_1"))
-        .await
-        .unwrap();
-    drop(cacher);
+    let (organisation, host) = revoked_host().await;
     let marks = host.paths.marks();
     let copy = cacher_daemon::mirror::marks::second_copy(&marks);
     std::fs::write(&marks, b"damaged").unwrap();
@@ -281,4 +275,23 @@ async fn marks_of_which_both_copies_are_damaged_are_reported_and_not_taken_for_n
     cacher.apply().await;
     let outcome = account::decide(&cacher, &login("user1")).await.outcome;
     assert_eq!(outcome, Outcome::Denied);
+}
+
+#[tokio::test]
+async fn syn_03_damaged_marks_are_told_of_where_the_bundle_is_damaged_as_well() {
+    let (organisation, host) = revoked_host().await;
+    let next = organisation.bundle(2, &slice(vec![person(1), person(2)]));
+    give(&host.cacher(), &next).await.unwrap();
+    let marks = host.paths.marks();
+    for path in [
+        cacher_daemon::mirror::marks::second_copy(&marks),
+        marks,
+        host.paths.bundle().join("manifest"),
+    ] {
+        std::fs::write(path, b"damaged").unwrap();
+    }
+    let damage = host.mirror().damage.expect("said");
+    let (of_marks, of_bundle) = damage.split_once("; ").expect("both");
+    assert!(of_marks.contains("until the directory repeats it"));
+    assert!(of_bundle.contains("the previous one serves"), "{damage}");
 }

@@ -10,6 +10,7 @@
 )]
 
 mod bytes;
+mod changes;
 mod crash;
 mod directory;
 mod disks;

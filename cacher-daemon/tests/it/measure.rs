@@ -81,7 +81,7 @@ fn measure_bundles() {
     for (people, groups) in [(10_000, 100), (10_000, 5_000), (100_000, 1_000)] {
         let organisation = Organisation::new();
         let host = TestHost::new(&organisation);
-        // As on every host; for a person with another shell a record of its own is kept.
+        // As on every host: the shell that people have is there.
         std::fs::write(host.paths.etc.join("shells"), "/bin/sh\n/bin/bash\n").unwrap();
         let mut slice = organisation_of(people, groups);
         let root = host.paths.run.parent().unwrap().parent().unwrap();

@@ -29,7 +29,7 @@ async fn id_01_a_local_account_is_never_shadowed() {
     let left: Vec<String> = cacher
         .tables()
         .everybody()
-        .map(|one| one.username.to_string())
+        .map(|one| one.view().username.to_owned())
         .collect();
     assert_eq!(left, ["user6"]);
     let login = Login {
@@ -101,7 +101,7 @@ async fn id_04_ids_outside_the_ranges_are_dropped_and_the_others_apply() {
     let left: Vec<String> = cacher
         .tables()
         .everybody()
-        .map(|one| one.username.to_string())
+        .map(|one| one.view().username.to_owned())
         .collect();
     assert_eq!(left, ["user1"]);
     let events = std::fs::read_to_string(host.paths.events().join("000000000001")).unwrap();

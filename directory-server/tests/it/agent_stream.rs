@@ -104,7 +104,10 @@ async fn a_suspension_reaches_the_stream_and_then_the_bundle() {
     assert!(after > before);
     let (manifest, read, _) = directory.bundle(&host).await;
     assert_eq!(manifest.fast_lane_sequence, 1);
-    assert_eq!(read.slice.people[0].state, policy::UserState::Suspended);
+    assert_eq!(
+        read.slice.people[0].view().state,
+        policy::UserState::Suspended
+    );
 }
 
 #[tokio::test]

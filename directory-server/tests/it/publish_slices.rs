@@ -10,7 +10,7 @@ const NOBODY: [&str; 0] = [];
 
 fn names(read: &signed_bundle::ReadSlice) -> Vec<&str> {
     let people = read.slice.people.iter();
-    let mut names: Vec<_> = people.map(|person| person.username.as_str()).collect();
+    let mut names: Vec<_> = people.map(|person| person.view().username).collect();
     names.sort_unstable();
     names
 }
@@ -40,7 +40,7 @@ async fn syn_10_a_host_gets_its_own_people_and_no_others() {
         assert_eq!(names(&read), [format!("user{own}")]);
         assert_eq!(read.slice.access_rules.len(), 1);
         assert_eq!(
-            read.slice.credentials[0].password_verifier,
+            read.slice.unpacked().credentials[0].password_verifier,
             format!("$6$canary{own}$secret{own}")
         );
         for number in 1..=3 {
@@ -246,7 +246,8 @@ async fn groups_resolve_through_others_and_only_what_matters_is_told() {
     let host = directory.host("web-1", "[]").await;
     directory.publish_all().await;
     let (_, read, fetched) = directory.bundle(&host).await;
-    let groups: Vec<_> = read.slice.people[0].groups.iter().collect();
+    let person = read.slice.people[0].record().unwrap();
+    let groups: Vec<_> = person.groups.iter().collect();
     assert_eq!(groups, ["outer", "shown"]);
     assert_eq!(read.slice.groups.len(), 1);
     assert!(!contains(&fetched, "secret"));

@@ -119,7 +119,7 @@ fn ids(read: &ReadSlice) -> Vec<&str> {
     read.slice
         .people
         .iter()
-        .map(|person| person.id.as_str())
+        .map(|person| person.view().id)
         .collect()
 }
 
@@ -207,8 +207,8 @@ fn no_id_and_no_name_has_two_owners() {
         let second = with(json_of(2), field, value.clone());
         let read = world.read_lines(ChunkKind::People, &[good(1), second]);
         assert_eq!(
-            read.slice.people.first().map(|person| &**person),
-            Some(&person(1)),
+            read.slice.people[0].record(),
+            Some(person(1)),
             "{field} {value}"
         );
         assert_eq!(read.dropped.len(), 1, "{field} {value}");
@@ -363,7 +363,7 @@ fn ssh_keys_that_are_not_one_clean_line_are_dropped() {
         with(json_of(1), "ssh_keys", keys)
     };
     let read = World::new().read_lines(ChunkKind::People, &[keys(line, &fingerprint)]);
-    assert_eq!(read.slice.people[0].ssh_keys.len(), 1);
+    assert_eq!(read.slice.unpacked().people[0].ssh_keys.len(), 1);
     let second_line = format!("{line}\nssh-rsa AAAA");
     let options = format!("command=\"x\" {line}");
     let comment = format!("{line} alice@example");
@@ -376,7 +376,7 @@ fn ssh_keys_that_are_not_one_clean_line_are_dropped() {
         (line, ""),
     ] {
         let read = World::new().read_lines(ChunkKind::People, &[keys(line, fingerprint)]);
-        assert_eq!(read.slice.people[0].ssh_keys, [], "{line}");
+        assert_eq!(read.slice.unpacked().people[0].ssh_keys, [], "{line}");
         assert_eq!(read.dropped.len(), 1);
     }
 }
@@ -399,7 +399,7 @@ fn verifiers_of_strangers_and_misshapen_ones_are_dropped() {
         .chunks
         .push(world.store_lines(ChunkKind::Credentials, &lines));
     let read = world.read(&manifest).unwrap();
-    assert_eq!(read.slice.credentials, [credential(1).into()]);
+    assert_eq!(read.slice.unpacked().credentials, [credential(1)]);
     assert_eq!(read.dropped.len(), 5);
     assert!(!format!("{:?}", read.dropped).contains("secret"));
 }

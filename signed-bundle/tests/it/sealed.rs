@@ -32,7 +32,7 @@ fn syn_10_a_sealed_chunk_of_another_host_does_not_open() {
     let other_key = sealed_for(&line, HOST, &sealing_key(4));
     let other_host = sealed_for(&line, "hst_2", &world.sealing_key.clone());
     let read = read_with(&mut world, own).unwrap();
-    assert_eq!(read.slice.credentials, [credential(1).into()]);
+    assert_eq!(read.slice.unpacked().credentials, [credential(1)]);
     assert_eq!(why(read_with(&mut world, other_key)), "sealed");
     assert_eq!(why(read_with(&mut world, other_host)), "sealed");
 }
