@@ -116,7 +116,10 @@ impl Held {
         if mine.is_err() {
             return true;
         }
-        let published = ffi::uncancelled(|| Map::open_file(sources.map));
-        published.map_or(true, |published| published.is_same_as(&self.map))
+        // The file is closed in here as well: to close is a point of cancellation.
+        ffi::uncancelled(|| {
+            let published = Map::open_file(sources.map);
+            published.map_or(true, |published| published.is_same_as(&self.map))
+        })
     }
 }

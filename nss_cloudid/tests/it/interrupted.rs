@@ -61,6 +61,19 @@ fn nss_12_threads_cancelled_in_a_lookup_disturb_nobody() {
 }
 
 #[test]
+fn nss_12_no_lookup_is_a_point_of_cancellation() {
+    let host = Host::knowing(&three());
+    let cacher = Cacher::of(&host, &three());
+    // Longer than a process goes without a look at the published file.
+    let said = run(&host, "pending", &["3"]);
+    assert!(said.number("threads") > 10, "{said:?}");
+    assert_eq!(said.number("held"), 1, "{said:?}");
+    drop(cacher);
+    let said = run(&host, "pending", &["1"]);
+    assert_eq!(said.number("held"), 0, "{said:?}");
+}
+
+#[test]
 fn nss_12_threads_cancelled_in_glibc_disturb_nobody() {
     threads_end("cancel-in-glibc", "2000");
 }
