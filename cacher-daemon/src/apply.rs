@@ -167,7 +167,8 @@ fn map(inputs: &Inputs<'_>, people: &People, groups: &[GroupRecord]) -> MapConte
 /// A map with two records of one name or number is not written at all, so the first stays: people
 /// of the bundle before strangers, shared groups before private ones.
 fn first_of_each(map: &mut MapContent) {
-    let (mut names, mut uids) = (HashSet::new(), HashSet::new());
+    let room = map.users.len();
+    let (mut names, mut uids) = (HashSet::with_capacity(room), HashSet::with_capacity(room));
     let fresh = map.users.iter().map(|user| {
         !names.contains(user.name.as_str())
             && uids.insert(user.uid)
@@ -175,7 +176,8 @@ fn first_of_each(map: &mut MapContent) {
     });
     let fresh: Vec<bool> = fresh.collect();
     keep(&mut map.users, fresh);
-    let (mut names, mut gids) = (HashSet::new(), HashSet::new());
+    let room = map.groups.len();
+    let (mut names, mut gids) = (HashSet::with_capacity(room), HashSet::with_capacity(room));
     let fresh = map.groups.iter().map(|group| {
         !names.contains(group.name.as_str())
             && gids.insert(group.gid)

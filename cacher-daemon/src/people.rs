@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use policy::UserState;
 use posix_names::LoginShell;
-use signed_bundle::{CredentialRecord, HeldPerson, PersonRecord, PersonView, ReadSlice};
+use signed_bundle::{
+    CredentialRecord, HeldCredential, HeldPerson, PersonRecord, PersonView, ReadSlice,
+};
 
 /// In what a host sees somebody differently from the bundle.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -49,24 +51,26 @@ impl People {
         mut seen: impl FnMut(&PersonView<'_>) -> Option<Difference>,
     ) -> Self {
         let slice = &read.slice;
-        let mut by_name = Vec::with_capacity(slice.people.len());
+        let mut kept = Vec::with_capacity(slice.people.len());
         let mut differing = Vec::new();
         for (place, held) in (0_u32..).zip(&slice.people) {
-            let Some(difference) = seen(&held.view()) else {
+            let person = held.view();
+            let Some(difference) = seen(&person) else {
                 continue;
             };
-            by_name.push(place);
+            kept.push((person.username, person.uid, place));
             if difference != Difference::default() {
                 differing.push((place, difference));
             }
         }
-        let at = |place: &u32| slice.people.get(*place as usize).map(HeldPerson::view);
-        let mut by_uid = by_name.clone();
-        by_name.sort_by_cached_key(|place| at(place).map(|person| person.username));
-        by_uid.sort_by_cached_key(|place| at(place).map(|person| person.uid));
-        let credentials = &slice.credentials;
-        let mut by_user: Vec<u32> = (0_u32..).zip(credentials).map(|(place, _)| place).collect();
-        by_user.sort_by_cached_key(|place| credentials.get(*place as usize).map(|one| one.user()));
+        kept.sort_unstable_by_key(|(name, _, _)| *name);
+        let by_name = kept.iter().map(|(_, _, place)| *place).collect();
+        kept.sort_unstable_by_key(|(_, uid, _)| *uid);
+        let by_uid = kept.iter().map(|(_, _, place)| *place).collect();
+        let proofs = slice.credentials.iter().map(HeldCredential::user);
+        let mut proofs: Vec<(&str, u32)> = proofs.zip(0_u32..).collect();
+        proofs.sort_unstable();
+        let credentials = proofs.iter().map(|(_, place)| *place).collect();
         differing.shrink_to_fit();
         Self {
             read: Some(Arc::clone(read)),
@@ -74,7 +78,7 @@ impl People {
             differing,
             by_name,
             by_uid,
-            credentials: by_user,
+            credentials,
         }
     }
 
@@ -112,9 +116,9 @@ impl People {
     pub fn credential(&self, user: &str) -> Option<CredentialRecord> {
         let all = &self.read.as_ref()?.slice.credentials;
         let at = |place: &u32| all.get(*place as usize);
-        let order = |place: &u32| at(place).map(|one| one.user()).cmp(&Some(user));
+        let order = |place: &u32| at(place).map(HeldCredential::user).cmp(&Some(user));
         let found = self.credentials.binary_search_by(order).ok()?;
-        at(self.credentials.get(found)?).map(|one| one.record())
+        at(self.credentials.get(found)?).map(HeldCredential::record)
     }
 
     fn find(

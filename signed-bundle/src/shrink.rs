@@ -44,7 +44,7 @@ impl Listed for HeldPerson {
     }
 
     fn is_same(&self, other: &Self) -> bool {
-        HeldPerson::is_same(self, other)
+        Self::is_same(self, other)
     }
 }
 

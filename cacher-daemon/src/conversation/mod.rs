@@ -145,7 +145,7 @@ async fn check(
         let tables = cacher.tables();
         tables
             .credential(person)
-            .map(|credential| credential.password_verifier.clone())
+            .map(|credential| credential.password_verifier)
     });
     let answer = match (person, verifier) {
         // Somebody we know, without a verifier here: only the directory can tell.

@@ -56,8 +56,7 @@ async fn syn_03_a_flipped_bit_on_disk_is_fetched_anew_at_the_next_change() {
     let bundle = organisation.bundle(2, &slice);
     give(&cacher, &bundle).await.unwrap();
     let chunks = host.paths.bundle().join("chunks");
-    let mut version = 3;
-    for name in bundle.chunks.keys().step_by(7) {
+    for (version, name) in (3..).zip(bundle.chunks.keys().step_by(7)) {
         let good = std::fs::read(chunks.join(name)).unwrap();
         let mut flipped = good.clone();
         *flipped.last_mut().unwrap() ^= 1;
@@ -66,6 +65,5 @@ async fn syn_03_a_flipped_bit_on_disk_is_fetched_anew_at_the_next_change() {
         let (missing, _) = cost(&cacher, &next).await;
         assert_eq!(missing, 1, "{name}");
         assert_eq!(std::fs::read(chunks.join(name)).unwrap(), good);
-        version += 1;
     }
 }

@@ -7,15 +7,19 @@
     reason = "figures are what it is for"
 )]
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use cacher_daemon::apply::{Inputs, apply};
 use cacher_daemon::cacher::{Cacher, Parts};
 use cacher_daemon::config::Config;
 use cacher_daemon::disk::HostDisk;
 use cacher_daemon::heap;
+use cacher_daemon::local::LocalNames;
+use cacher_daemon::owners::Strangers;
 use cacher_daemon::paths::Paths;
 use posix_names::{Gecos, Gid, GroupName, HomeDirectory, LoginShell, Uid, UserName};
 use signed_bundle::{GroupRecord, PersonRecord, Slice};
@@ -123,6 +127,10 @@ async fn child() {
         settle().await;
         println!("  version {version}: taken {taken:.1?}, applied {applied:.1?}, in all {all:.1?}");
         println!("    on a processor: taken {work_taken:.1?}, in all {work:.1?}");
+        println!(
+            "    of that converted: {:.1?}",
+            conversion(&cacher, root).await
+        );
         println!("    {}", memory());
     }
     let begun = Instant::now();
@@ -139,15 +147,34 @@ async fn child() {
     println!("  map {} bytes", map.len());
 }
 
+/// What it takes to make tables and a map's content, before the map is written.
+async fn conversion(cacher: &Cacher, root: &Path) -> Duration {
+    let in_force = cacher.with_mirror(|mirror| Ok(mirror.in_force().cloned()));
+    let in_force = in_force.await.unwrap().unwrap();
+    let local = LocalNames::read(&Paths::below(root).etc);
+    let begun = worked();
+    let applied = apply(&Inputs {
+        manifest: in_force.accepted.manifest(),
+        read: &in_force.read,
+        revoked: &BTreeSet::new(),
+        local: &local,
+        nss: &cacher.config().nss,
+        strangers: &Strangers::default(),
+    });
+    let work = worked() - begun;
+    assert!(applied.clashes.is_empty());
+    work
+}
+
 /// Until what is free has been given back.
 async fn settle() {
-    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
 }
 
 /// Time on a processor, whatever else the machine does.
-fn worked() -> std::time::Duration {
+fn worked() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    std::time::Duration::new(
+    Duration::new(
         time.tv_sec.unsigned_abs(),
         u32::try_from(time.tv_nsec).unwrap(),
     )
