@@ -9,6 +9,7 @@
 
 mod bench;
 mod demo;
+mod nightly;
 mod package;
 mod prerequisites;
 mod soak;

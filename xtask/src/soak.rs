@@ -1,6 +1,9 @@
-//! `cargo xtask soak`: the long variants of tests, those named `soak_*`, which the gate leaves out.
-//! They are run round after round until the time is over; the first failure ends it.
+//! `cargo xtask soak`: the long variants of tests, those named `soak_*`, which the gate leaves out,
+//! and what needs a nightly compiler. Tests are run round after round until the time is over; the
+//! first failure ends it. Those named `soak_hour_*` take an hour each and are left out unless there
+//! is time for them.
 
+use crate::nightly;
 use crate::prerequisites as need;
 use crate::steps::Steps;
 use std::process::{Command, ExitCode};
@@ -22,8 +25,11 @@ const RUN: &[&str] = &[
     "--color",
     "never",
     "-E",
-    "test(/soak_/)",
 ];
+const ALL: &str = "test(/soak_/)";
+const BRIEF_ONES: &str = "test(/soak_/) & not test(/soak_hour_/)";
+/// From so many hours on there is time for tests that take an hour.
+const HOURS_FOR_ALL: f64 = 2.0;
 
 /// How long, in hours; without it one round.
 pub(crate) fn run(hours: Option<f64>) -> ExitCode {
@@ -46,9 +52,19 @@ pub(crate) fn run(hours: Option<f64>) -> ExitCode {
     let time = hours.map_or(Duration::ZERO, |hours| {
         Duration::from_secs_f64(hours * 3600.0)
     });
+    nightly::miri(&mut steps);
+    nightly::address_sanitizer(&mut steps);
+    let which = if hours.is_some_and(|hours| hours >= HOURS_FOR_ALL) {
+        ALL
+    } else {
+        steps.skip("tests that take an hour", "give --hours 2 or more");
+        BRIEF_ONES
+    };
     let begun = now();
     let mut round = 1;
-    while steps.tests(&format!("soak, round {round}"), &mut cargo(RUN)) && begun.elapsed() < time {
+    while steps.tests(&format!("soak, round {round}"), cargo(RUN).arg(which))
+        && begun.elapsed() < time
+    {
         round += 1;
     }
     steps.finish()

@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::cacher::Cacher;
-use crate::ffi::{Guarded, process_on};
+use crate::ffi::{Guarded, process_on, take_an_hour};
 use crate::host::Host;
 use crate::memory::{alice, changed, descriptors, held, look_up_much};
 use crate::people::three;
@@ -51,6 +51,7 @@ fn replaced(times: u32) {
             say_end.write_all(b"!").unwrap();
         });
         let well = process_on(&host, || {
+            take_an_hour();
             let memory = Guarded::new();
             let end = std::thread::spawn(move || {
                 end.read_exact(&mut [0]).unwrap();
