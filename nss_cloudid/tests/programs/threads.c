@@ -86,7 +86,7 @@ int main(int count, char **arguments)
     void *(*work)(void *) = exits ? once : in_glibc ? until_cancelled_in_glibc : until_cancelled;
     unsigned rounds = (unsigned)atoi(arguments[3]) / AT_ONCE;
     glibc_is_right();
-    alarm(100);
+    alarm(60 + rounds);
 
     int open_before = descriptors();
     pthread_t steady, threads[AT_ONCE];
