@@ -132,6 +132,7 @@ pub(crate) enum Verb {
     Unenroll(host::unenroll::UnenrollArguments),
     /// State of this host: cacher, mirror, push, people, events not yet sent (root)
     HostStatus,
+    Doctor(host::doctor::DoctorArguments),
     Sync(host::sync::SyncArguments),
     /// Settings of this host
     #[command(subcommand)]

@@ -4,6 +4,7 @@
 mod backup;
 pub(crate) mod cacher;
 pub(crate) mod config;
+pub(crate) mod doctor;
 pub(crate) mod enroll;
 mod getent;
 mod local_accounts;

@@ -47,6 +47,7 @@ pub(crate) async fn run(verb: Verb, context: &Context) -> Result<(), Failure> {
         Verb::Enroll(arguments) => crate::host::enroll::run(arguments, context).await,
         Verb::Unenroll(arguments) => crate::host::unenroll::run(&arguments, context).await,
         Verb::HostStatus => crate::host::status::run(context),
+        Verb::Doctor(arguments) => crate::host::doctor::run(&arguments, context).await,
         Verb::Sync(arguments) => crate::host::sync::run(&arguments, context),
         Verb::Config(verb) => crate::host::config::run(&verb, context).await,
         Verb::Completions(arguments) => completions::completions(&arguments, context),

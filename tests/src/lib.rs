@@ -36,6 +36,7 @@ mod network;
 mod packages;
 mod people;
 mod programs;
+mod rpm;
 mod services;
 mod site;
 mod terminal;
@@ -56,6 +57,7 @@ pub use layer::{
 pub use network::Address;
 pub use packages::{Packages, Recipe};
 pub use people::{FIRST_PERSON, FIRST_TEAM, crowd};
+pub use rpm::{gather_programs, rpm_packages};
 pub use services::Service;
 pub use site::{PASSWORD, Site};
 pub use terminal::Terminal;

@@ -8,6 +8,7 @@ use crate::host::Host;
 use crate::lab::Lab;
 use crate::layer::PACKAGING;
 use crate::programs::{PACKAGED, built, stripped};
+use crate::rpm::gather_programs;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -66,23 +67,14 @@ impl Packages {
     pub fn make(recipe: &Recipe<'_>, folder: &Path) -> Self {
         let lab = Lab::new();
         let builder = lab.host_with("builder", &PACKAGING);
-        send(&builder, &sources(), &["packaging"], "/build/cloudid");
-        send(&builder, recipe.programs, PROGRAMS, "/build/programs");
-        send(&builder, recipe.modules, MODULES, "/build/programs");
+        send_sources(&builder, recipe);
         let quick = "export DPKG_DEB_COMPRESSOR_TYPE=gzip DPKG_DEB_COMPRESSOR_LEVEL=1 \
                      DEB_BUILD_OPTIONS=noautodbgsym";
         let speed = if recipe.thorough { ":" } else { quick };
         let script = BUILD.replace("SPEED", speed);
         at_length(&builder, &script, &[recipe.version_suffix]);
         fs::create_dir_all(folder).or_fail("make the folder of packages");
-        let archive = lab.folder().join("packages.tar");
-        let into = File::create(&archive).or_fail("make a file for packages");
-        let mut fetch = builder.command(&["tar", "-C", "/build/made", "-cf", "-", "."]);
-        let fetched = fetch.stdout(into).status().or_fail("fetch packages");
-        if !fetched.success() {
-            fail("the packages could not be fetched from their builder");
-        }
-        run("tar", &["-C".as_ref(), folder, "-xf".as_ref(), &archive]);
+        fetch(&builder, folder);
         Self::in_folder(folder)
     }
 
@@ -149,7 +141,8 @@ impl Packages {
             remove_others(&cache, version_suffix);
             say("making the Debian packages ...");
             let beside = cache.join(format!("programs{version_suffix}"));
-            gather(&programs, &beside);
+            let _ = fs::remove_dir_all(&beside);
+            gather_programs(&beside);
             let recipe = Recipe {
                 programs: &beside,
                 modules: &beside,
@@ -209,6 +202,16 @@ impl Host {
         });
     }
 
+    /// Puts files of the machine onto the host, into `/root/packages`, and nothing else there.
+    #[track_caller]
+    pub fn receive_files(&self, files: &[PathBuf]) {
+        self.ok(&format!("rm -rf {ON_THE_HOST}"));
+        for file in files {
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            self.copy_in(file, &format!("{ON_THE_HOST}/{name}"), 0o644);
+        }
+    }
+
     #[track_caller]
     fn receive_all(&self, packages: &Packages) {
         self.receive_those(packages, |_| true);
@@ -216,13 +219,9 @@ impl Host {
 
     #[track_caller]
     fn receive_those(&self, packages: &Packages, wanted: impl Fn(&str) -> bool) {
-        self.ok(&format!("rm -rf {ON_THE_HOST}"));
-        for file in packages.files() {
-            let name = file.file_name().unwrap_or_default().to_string_lossy();
-            if wanted(&name) {
-                self.copy_in(&file, &format!("{ON_THE_HOST}/{name}"), 0o644);
-            }
-        }
+        let mut files = packages.files();
+        files.retain(|file| wanted(&file.file_name().unwrap_or_default().to_string_lossy()));
+        self.receive_files(&files);
     }
 
     /// `apt-get` without questions and without a network.
@@ -232,6 +231,37 @@ impl Host {
             "DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends {arguments}"
         ))
     }
+}
+
+/// Puts what packages are made of into `/build` of their builder.
+#[track_caller]
+pub(crate) fn send_sources(builder: &Host, recipe: &Recipe<'_>) {
+    let licences = [
+        "LICENSE-MIT",
+        "LICENSE-APACHE",
+        "nss_cloudid",
+        "pam_cloudid",
+    ];
+    send(builder, &sources(), &["packaging"], "/build/cloudid");
+    send(builder, &sources(), &licences, "/build/cloudid");
+    send(builder, recipe.programs, PROGRAMS, "/build/programs");
+    send(builder, recipe.modules, MODULES, "/build/programs");
+}
+
+/// Fetches what a builder made, from `/build/made`.
+#[track_caller]
+pub(crate) fn fetch(builder: &Host, folder: &Path) {
+    let archive = builder.folder().join("made.tar");
+    let into = File::create(&archive).or_fail("make a file for packages");
+    let mut pack = builder.command(&["tar", "-C", "/build/made", "-cf", "-", "."]);
+    let packed = pack.stdout(into).status().or_fail("fetch packages");
+    if !packed.success() {
+        fail("the packages could not be fetched from their builder");
+    }
+    run(
+        "tar",
+        &["-C".as_ref(), folder, "-xf".as_ref(), archive.as_path()],
+    );
 }
 
 /// Sends files of a folder of the machine into a folder of a host.
@@ -255,7 +285,7 @@ fn send(host: &Host, folder: &Path, names: &[&str], to: &str) {
 
 /// Runs what may take longer than a command of a test.
 #[track_caller]
-fn at_length(host: &Host, script: &str, arguments: &[&str]) {
+pub(crate) fn at_length(host: &Host, script: &str, arguments: &[&str]) {
     let mut words = vec!["timeout", LIMIT, "/bin/sh", "-euc", script, "sh"];
     words.extend(arguments);
     let ended = finish(host.command(&words).stdin(Stdio::null()));
@@ -282,17 +312,6 @@ fn key(programs: &[PathBuf]) -> String {
     parts.extend(programs.iter().map(|path| path.display().to_string()));
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     recipe_of(&parts)
-}
-
-/// Stripped programs carry when they were built in their names; packages need the plain ones.
-fn gather(programs: &[PathBuf], folder: &Path) {
-    let _ = fs::remove_dir_all(folder);
-    fs::create_dir_all(folder).or_fail("make a folder for programs");
-    for (name, program) in PACKAGED.iter().zip(programs) {
-        let copy = folder.join(name);
-        fs::copy(program, &copy).or_fail("copy a program");
-        run("chmod", &["755".as_ref(), copy.as_path()]);
-    }
 }
 
 fn remove_others(cache: &Path, version_suffix: &str) {

@@ -27,7 +27,7 @@ cargo xtask test [--ring 1|2|3] [--filter X]   all checks and tests; a ring alon
 cargo xtask bench [revocation]                 how fast a right is taken away, as a table
 cargo xtask bench identity [--quick] [--help]  how long name lookups take, beside the peers
 cargo xtask soak [--hours N]                   the long variants of tests, once or for so long
-cargo xtask package deb [--profile dev]        Debian packages, into target/packages
+cargo xtask package deb|rpm [--profile dev]    packages for Debian or RPM, into target/packages
 cargo xtask tidy                               house rules the compiler does not know";
 
 fn main() -> ExitCode {

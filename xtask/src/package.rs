@@ -20,6 +20,7 @@ impl Choice {
     pub(crate) fn parse(words: &[&str]) -> Result<Self, String> {
         let (kind, rest) = match words {
             ["deb", rest @ ..] => ("deb", rest),
+            ["rpm", rest @ ..] => ("rpm", rest),
             other => return Err(format!("package: not understood: {}", other.join(" "))),
         };
         match rest {

@@ -105,6 +105,11 @@ impl Backup {
         self.write_journal()
     }
 
+    /// Whether the enrolment touched this file.
+    pub(super) fn covers(&self, path: &str) -> bool {
+        self.files.iter().any(|saved| saved.path == Path::new(path))
+    }
+
     /// A file as it was; `None` when there was none.
     pub(super) fn original(&self, path: &str) -> Result<Option<Vec<u8>>, Failure> {
         match self.copy_of(path) {

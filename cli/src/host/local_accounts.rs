@@ -36,6 +36,24 @@ pub(super) fn exists(name: &str) -> Result<bool, Failure> {
     Ok(names_in(&read(PASSWD)?).any(|local| local == name))
 }
 
+/// The id of an account of this machine.
+pub(super) fn uid_of(name: &str) -> Option<u32> {
+    id_of(&read(PASSWD).ok()?, name)
+}
+
+/// The id of a group of this machine.
+pub(super) fn gid_of(name: &str) -> Option<u32> {
+    id_of(&read(GROUP).ok()?, name)
+}
+
+fn id_of(text: &str, name: &str) -> Option<u32> {
+    let record = |line: &str| {
+        let mut fields = line.split(':');
+        (fields.next() == Some(name)).then(|| fields.nth(1)?.parse().ok())?
+    };
+    text.lines().find_map(record)
+}
+
 fn read(file: &str) -> Result<String, Failure> {
     std::fs::read(file)
         .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())

@@ -61,6 +61,16 @@ pub(super) fn undone(original: &[u8], present: &[u8]) -> Vec<u8> {
     }
 }
 
+/// The sources that a line of the file names, in their order, without actions in brackets.
+pub(super) fn sources(file: &[u8], database: &str) -> Vec<String> {
+    lines(file)
+        .filter_map(|line| services(line, database))
+        .flat_map(words)
+        .filter(|word| !word.text.starts_with('['))
+        .map(|word| word.text.to_owned())
+        .collect()
+}
+
 struct Word<'a> {
     start: usize,
     text: &'a str,

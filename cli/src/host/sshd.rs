@@ -134,7 +134,7 @@ fn make_run_folder() -> Result<(), Failure> {
 }
 
 /// Newer versions write the names with capitals.
-fn settings(shown: &str) -> Settings {
+pub(super) fn settings(shown: &str) -> Settings {
     let lowered = |line: &str| match line.split_once(' ') {
         Some((name, value)) => format!("{} {value}", name.to_ascii_lowercase()),
         None => line.to_ascii_lowercase(),
