@@ -13,11 +13,11 @@ fn signal_storm(seconds: &str) {
     let cacher = Cacher::of(&host, &three());
     let said = run(&host, "signals", &[seconds]);
     let [rounds, right] = ["rounds", "right"].map(|name| said.number(name));
-    assert!(rounds > 20 && right > 4 * rounds, "{said:?}");
+    assert!(rounds > 5 && right > 4 * rounds, "{said:?}");
     assert!(said.number("handled") > 500, "{said:?}");
     assert!(said.number("right in handlers") > 1000, "{said:?}");
     assert_eq!(said.number("held"), 1, "{said:?}");
-    assert!(cacher.asked().len() > 20, "nobody asked for the stranger");
+    assert!(!cacher.asked().is_empty(), "nobody asked for the stranger");
 }
 
 #[test]
