@@ -65,6 +65,16 @@ impl Mapping {
         true
     }
 
+    /// Copies a few bytes out; false when they do not lie inside.
+    #[inline]
+    pub(crate) fn copy_array<const N: usize>(&self, from: usize, array: &mut [u8; N]) -> bool {
+        let inside = self.length.checked_sub(N).is_some_and(|last| from <= last);
+        if inside {
+            copy_array(self.start.wrapping_add(from), array);
+        }
+        inside
+    }
+
     /// A number of four bytes; `None` when it does not lie inside at a multiple of four.
     #[inline]
     pub(crate) fn number(&self, at: usize) -> Option<&AtomicU32> {
@@ -129,6 +139,34 @@ fn copy_block(at: *mut u8, buffer: &mut [u8]) {
             options(nostack, preserves_flags),
         );
     }
+}
+
+/// As [`copy_words`], for a few bytes, sixteen at a time.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+fn copy_array<const N: usize>(mut at: *mut u8, array: &mut [u8; N]) {
+    const { assert!(N.is_multiple_of(16)) };
+    let (parts, _) = array.as_chunks_mut::<16>();
+    for part in parts {
+        // SAFETY: reads inside the mapping, as the caller has checked, and writes this part.
+        unsafe {
+            std::arch::asm!(
+                "movups {sixteen}, [{at}]",
+                "movups [{part}], {sixteen}",
+                sixteen = out(xmm_reg) _,
+                at = in(reg) at,
+                part = in(reg) part.as_mut_ptr(),
+                options(nostack, preserves_flags),
+            );
+        }
+        at = at.wrapping_add(16);
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+#[inline]
+fn copy_array<const N: usize>(at: *mut u8, array: &mut [u8; N]) {
+    copy_words(at, array);
 }
 
 #[cfg(not(target_arch = "x86_64"))]

@@ -1,4 +1,4 @@
-//! Builds the hash indexes and the lists in order of ids: buckets of one cache line, each with its
+//! Builds the hash indexes: buckets of one cache line, each with its
 //! own checksum, so that a damaged one is noticed instead of hiding a name.
 
 use crate::content::WriteError;
@@ -41,14 +41,6 @@ pub(crate) fn build<Key: AsRef<[u8]>>(
         bytes.extend_from_slice(&bucket_bytes(kind, number, &bucket.slots));
     }
     Some(bytes)
-}
-
-/// The bytes of a list in the order it has: seven entries to a bucket.
-pub(crate) fn in_order(kind: SectionKind, entries: &[(u32, u32)]) -> Vec<u8> {
-    let buckets = (0_u64..).zip(entries.chunks(SLOTS));
-    buckets
-        .flat_map(|(number, entries)| bucket_bytes(kind, number, entries))
-        .collect()
 }
 
 fn bucket_bytes(kind: SectionKind, number: u64, slots: &[(u32, u32)]) -> [u8; BUCKET_BYTES] {

@@ -2,20 +2,29 @@
 //!
 //! ```text
 //! header     384   magic, format, superseded, checksum, counts, id ranges, 16 sections
-//! records          users and groups in order of their ids, each at a multiple of 8
+//! records          users and groups, each kind in order of ids, each record at a multiple of 8
 //! buckets    64    four indexes: a checksum and seven slots {tag, place}
-//! order      64    two lists in order of ids: a checksum and seven slots {id, place}
 //!
-//! user       40    checksum, checksum of the group list, uid, gid, groups, lengths, flags
+//! user       48    checksum, checksum of the group list, uid, gid, uid before this one,
+//!                  gid before this one, place of the next group, groups, lengths, private group
 //!            text  name NUL x NUL gecos NUL home NUL shell NUL, filled up to a multiple of 4
 //!            4     each group id
-//! group      32    checksum, checksum of the members, gid, members, bytes of names, length of name
+//! group      40    checksum, checksum of the members, gid, gid before this one,
+//!                  place of the next group, members, bytes of their names, length of the name
 //!            text  name
 //!            1     length of each member's name
 //!            text  the names, each with its NUL
 //! ```
 //!
-//! A user's checksum covers the numbers behind it and the text. A place is the offset inside its record section divided by 8, plus one; 0 is an empty slot.
+//! A record's checksum covers all that lies behind it, if the record fits into the block that is
+//! read of it at once; if not, the group list or the members have a checksum of their own.
+//!
+//! A user whose private group has the same number and name, and nobody else in it, stands for that
+//! group as well: such a group has no record, the indexes and the order of groups lead to the user.
+//! The length of a user's name lies just before it, as lengths of members lie before their names.
+//!
+//! A place is the offset inside its record section divided by 8, plus one; 0 is an empty slot, and
+//! the end of the order of groups. The highest bit tells a private group's user from a group.
 //! `superseded` is 0 in a file; the cacher sets it in memory files, so no checksum covers it.
 //! Sections beyond those named here are left for later formats' additions and ignored.
 
@@ -33,7 +42,7 @@ pub const RECORDS_MAX: usize = 1 << 22;
 pub const MAP_BYTES_MAX: u64 = 1 << 30;
 
 pub(crate) const MAGIC: [u8; 8] = *b"cloudmap";
-pub(crate) const FORMAT: u32 = 3;
+pub(crate) const FORMAT: u32 = 4;
 pub(crate) const HEADER_BYTES: usize = 384;
 pub(crate) const HEADER_CHECKED_FROM: usize = 24;
 /// The word that the cacher sets in memory files.
@@ -47,18 +56,19 @@ pub(crate) const SLOTS_PER_BUCKET: u8 = 7;
 /// Buckets behind the last one that a hash can name, for what spills over.
 pub(crate) const SPILL_BUCKETS: u64 = 8;
 
-pub(crate) const USER_HEAD_BYTES: usize = 40;
+/// What is read of a record at once; behind the last one of each kind so much is left.
+pub(crate) const BLOCK_BYTES: usize = 192;
+/// In a place: a user who stands for the private group.
+pub(crate) const OF_USER: u32 = 1 << 31;
+
+pub(crate) const USER_HEAD_BYTES: usize = 48;
 pub(crate) const FIELD_BYTES_MAX: usize = 256;
 pub(crate) const NAME_BYTES_MAX: usize = posix_names::NAME_BYTES_MAX;
 /// name, x, gecos, home and shell with their NULs.
 pub(crate) const USER_TEXT_BYTES_MAX: usize = NAME_BYTES_MAX + 1 + 2 + 3 * (FIELD_BYTES_MAX + 1);
 /// Numbers and text.
 pub(crate) const USER_RECORD_BYTES_MAX: usize = USER_HEAD_BYTES + USER_TEXT_BYTES_MAX;
-/// What is read of a user at once; behind the last one so much is left.
-pub(crate) const USER_BLOCK_BYTES: usize = 192;
-/// Behind the last group so much is left that the head with the longest name can be read at once.
-pub(crate) const GROUP_HEAD_BYTES_MAX: usize = GROUP_NAME_AT + NAME_BYTES_MAX;
-pub(crate) const GROUP_NAME_AT: usize = 32;
+pub(crate) const GROUP_HEAD_BYTES: usize = 40;
 
 const FLAG_ENUMERATE: u32 = 1;
 const FLAG_MEMBERS: u32 = 2;
@@ -74,10 +84,8 @@ pub(crate) enum SectionKind {
     UsersById = 3,
     GroupsByName = 4,
     GroupsById = 5,
-    UsersInOrder = 6,
-    GroupsInOrder = 7,
 }
-pub(crate) const SECTIONS: usize = 8;
+pub(crate) const SECTIONS: usize = 6;
 
 /// Where a section lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -100,6 +108,10 @@ pub(crate) struct Header {
     pub(crate) owners: Owners,
     pub(crate) users: u32,
     pub(crate) groups: u32,
+    /// Place of the first group.
+    pub(crate) first_group: u32,
+    pub(crate) last_uid: u32,
+    pub(crate) last_gid: u32,
     pub(crate) ranges: [(u32, u32); RANGES_MAX],
     pub(crate) sections: [Section; SECTIONS],
 }
@@ -135,10 +147,13 @@ impl Header {
         put(&mut bytes, 56, &self.flags().to_le_bytes());
         put(&mut bytes, 60, &self.users.to_le_bytes());
         put(&mut bytes, 64, &self.groups.to_le_bytes());
+        put(&mut bytes, 68, &self.first_group.to_le_bytes());
         for (index, (first, last)) in self.ranges.into_iter().enumerate() {
             put(&mut bytes, 72 + index * 8, &first.to_le_bytes());
             put(&mut bytes, 76 + index * 8, &last.to_le_bytes());
         }
+        put(&mut bytes, 104, &self.last_uid.to_le_bytes());
+        put(&mut bytes, 108, &self.last_gid.to_le_bytes());
         for (index, section) in self.sections.into_iter().enumerate() {
             let at = SECTIONS_AT + index * 16;
             put(&mut bytes, at, &section.offset.to_le_bytes());
@@ -169,6 +184,9 @@ impl Header {
             owners: owners(flags),
             users: u32_at(bytes, 60),
             groups: u32_at(bytes, 64),
+            first_group: u32_at(bytes, 68),
+            last_uid: u32_at(bytes, 104),
+            last_gid: u32_at(bytes, 108),
             ..Self::default()
         };
         for (index, range) in header.ranges.iter_mut().enumerate() {

@@ -4,6 +4,7 @@
 //!
 //! The layout is described in `layout.rs`.
 
+mod body;
 mod content;
 mod ffi;
 mod file;
@@ -15,6 +16,7 @@ mod order;
 mod read;
 mod read_group;
 mod read_user;
+mod records;
 mod write;
 
 pub use content::{MapContent, MapGroup, MapUser, MemberPolicy, Owners, WriteError};

@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{FileType, MemfdFlags, SealFlags};
 use rustix::fs::{fcntl_add_seals, fcntl_get_seals, fstat, memfd_create};
@@ -50,7 +50,14 @@ impl SealedMap {
 
 /// The bytes of a mapped memory file.
 #[derive(Debug)]
-pub struct MemoryFile(Mapping);
+pub struct MemoryFile {
+    mapping: Mapping,
+    /// Offset and sum, mixed, of long parts that were found whole.
+    whole: [AtomicU64; REMEMBERED],
+}
+
+/// How many long parts are remembered.
+const REMEMBERED: usize = 16;
 
 impl Map<MemoryFile> {
     /// Maps a memory file that the cacher sent. The descriptor is needed no longer.
@@ -72,7 +79,8 @@ impl Map<MemoryFile> {
         }
         let length = usize::try_from(bytes).map_err(|_| ReadError::Damaged)?;
         let mapping = Mapping::readable(file, length).map_err(|_| ReadError::Unreadable)?;
-        Self::open(MemoryFile(mapping), bytes)
+        let whole = [const { AtomicU64::new(0) }; REMEMBERED];
+        Self::open(MemoryFile { mapping, whole }, bytes)
     }
 
     /// Whether the cacher has published a newer one.
@@ -88,7 +96,7 @@ impl MemoryFile {
     #[must_use]
     #[inline]
     pub fn is_superseded(&self) -> bool {
-        let word = self.0.number(SUPERSEDED_AT);
+        let word = self.mapping.number(SUPERSEDED_AT);
         word.is_none_or(|word| word.load(Ordering::Acquire) != 0)
     }
 }
@@ -97,12 +105,50 @@ impl Bytes for MemoryFile {
     #[inline]
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), ReadError> {
         let from = usize::try_from(offset).map_err(|_| ReadError::Damaged)?;
-        if self.0.copy_out(from, buffer) {
+        if self.mapping.copy_out(from, buffer) {
             Ok(())
         } else {
             Err(ReadError::Damaged)
         }
     }
+
+    #[inline]
+    fn read_array<const N: usize>(
+        &self,
+        offset: u64,
+        array: &mut [u8; N],
+    ) -> Result<(), ReadError> {
+        let from = usize::try_from(offset).map_err(|_| ReadError::Damaged)?;
+        if self.mapping.copy_array(from, array) {
+            Ok(())
+        } else {
+            Err(ReadError::Damaged)
+        }
+    }
+
+    fn is_known_whole(&self, offset: u64, sum: u64) -> bool {
+        let slot = self.slot_of(offset);
+        slot.is_some_and(|slot| slot.load(Ordering::Relaxed) == marked(offset, sum))
+    }
+
+    fn known_whole(&self, offset: u64, sum: u64) {
+        if let Some(slot) = self.slot_of(offset) {
+            slot.store(marked(offset, sum), Ordering::Relaxed);
+        }
+    }
+}
+
+impl MemoryFile {
+    fn slot_of(&self, offset: u64) -> Option<&AtomicU64> {
+        let spread = marked(offset, 0) >> (u64::BITS - REMEMBERED.ilog2());
+        self.whole.get(usize::try_from(spread).ok()?)
+    }
+}
+
+/// One number for an offset and a sum. Offsets are less than 2^30, and the factor is odd: two
+/// offsets never give one number with the same sum.
+fn marked(offset: u64, sum: u64) -> u64 {
+    sum ^ offset.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// Without `SEAL` somebody could add `WRITE`, and the cacher could say *superseded* no more.

@@ -1,8 +1,14 @@
 //! Walks through a map in order of ids. A cursor is one number, so that it can stand in an atomic;
 //! it survives the replacement of the map: what was listed is not listed again.
+//!
+//! Users lie one behind the other, groups name the place of the next one; each record names the id
+//! before its own. So a cursor that comes from another map, or points at anything but the next
+//! record, is noticed, and the next higher id is looked for.
 
-use crate::layout::{BUCKET_BYTES, SLOTS_PER_BUCKET, SectionKind, u32_at};
+use crate::layout::SectionKind;
 use crate::read::{Bytes, Map, ReadError};
+use crate::read_group::GroupHead;
+use crate::read_user::UserRecord;
 
 /// A place in the order of ids: the last id listed, and where the next one stood then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -10,6 +16,17 @@ pub struct Cursor {
     last: u32,
     next: u32,
 }
+
+/// A record's id, the one before it, and the place of the next record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Links {
+    pub(crate) id: u32,
+    pub(crate) previous: u32,
+    pub(crate) next: u32,
+}
+
+/// Where the first user lies.
+const FIRST_USER: u32 = 1;
 
 impl Cursor {
     /// From its number; any number is a place.
@@ -29,78 +46,135 @@ impl Cursor {
     }
 }
 
-impl<B: Bytes> Map<B> {
-    /// Id, place and following cursor of the first record behind a cursor.
-    pub(crate) fn next_in_order(
-        &self,
-        order: SectionKind,
-        count: u32,
-        cursor: Cursor,
-    ) -> Result<Option<(u32, u32, Cursor)>, ReadError> {
-        let mut entries = Entries::of(self, order);
-        let mut index = cursor.next.min(count);
-        if !entries.stands_behind(index, cursor.last)? {
-            index = entries.first_behind(count, cursor.last)?;
+impl Links {
+    /// Whether this record comes next after an id.
+    #[inline]
+    fn follows(self, last: u32) -> bool {
+        self.previous <= last && last < self.id
+    }
+
+    #[inline]
+    fn cursor(self) -> Cursor {
+        Cursor {
+            last: self.id,
+            next: self.next,
         }
-        if index >= count {
+    }
+}
+
+impl<B: Bytes> Map<B> {
+    /// The user with the next higher id, and the cursor behind it.
+    ///
+    /// # Errors
+    /// The map is damaged or cannot be read, or the text does not fit into the buffer.
+    #[inline]
+    pub fn user_after(
+        &self,
+        cursor: Cursor,
+        buffer: &mut [u8],
+    ) -> Result<Option<(UserRecord, Cursor)>, ReadError> {
+        let Cursor { last, next } = cursor;
+        if last >= self.header.last_uid {
             return Ok(None);
         }
-        let (id, place) = entries.at(index)?;
-        if id <= cursor.last {
+        let place = if last == 0 { FIRST_USER } else { next };
+        match self.user_next_at(place, last, buffer) {
+            Err(ReadError::Damaged) => {
+                let place = self.place_of_user_after(last)?;
+                self.user_next_at(place, last, buffer).map(Some)
+            }
+            found => found.map(Some),
+        }
+    }
+
+    /// The group with the next higher id, and the cursor behind it.
+    ///
+    /// # Errors
+    /// The map is damaged or cannot be read.
+    pub fn group_after(&self, cursor: Cursor) -> Result<Option<(GroupHead, Cursor)>, ReadError> {
+        let Cursor { last, next } = cursor;
+        if last >= self.header.last_gid {
+            return Ok(None);
+        }
+        let place = if last == 0 {
+            self.header.first_group
+        } else {
+            next
+        };
+        let group = match self.group_next_at(place, last) {
+            Err(ReadError::Damaged) => {
+                self.group_next_at(self.place_of_group_after(last)?, last)?
+            }
+            found => found?,
+        };
+        let cursor = group.links().cursor();
+        Ok(Some((group, cursor)))
+    }
+
+    /// The user at a place, if it is the next one after an id.
+    #[inline]
+    fn user_next_at(
+        &self,
+        place: u32,
+        last: u32,
+        buffer: &mut [u8],
+    ) -> Result<(UserRecord, Cursor), ReadError> {
+        self.checked_user(place, |user| {
+            let links = user.links();
+            if !links.follows(last) {
+                return Err(ReadError::Damaged);
+            }
+            Ok((user.hand_over(buffer)?, links.cursor()))
+        })
+    }
+
+    /// As [`Self::user_next_at`].
+    fn group_next_at(&self, place: u32, last: u32) -> Result<GroupHead, ReadError> {
+        let group = self.group_at(place)?;
+        if group.links().follows(last) {
+            Ok(group)
+        } else {
+            Err(ReadError::Damaged)
+        }
+    }
+
+    /// Behind the user of this id, if it is there; otherwise everybody is looked at in turn.
+    #[cold]
+    fn place_of_user_after(&self, last: u32) -> Result<u32, ReadError> {
+        let links_at = |place| self.checked_user(place, |user| Ok(user.links()));
+        let known = self.find(SectionKind::UsersById, &last.to_le_bytes(), |place| {
+            let links = links_at(place)?;
+            Ok((links.id == last).then_some(links.next))
+        })?;
+        known.map_or_else(|| place_after(last, FIRST_USER, links_at), Ok)
+    }
+
+    /// As [`Self::place_of_user_after`].
+    #[cold]
+    fn place_of_group_after(&self, last: u32) -> Result<u32, ReadError> {
+        if let Some(group) = self.group_by_id(last)? {
+            return Ok(group.links().next);
+        }
+        let links_at = |place| Ok(self.group_at(place)?.links());
+        place_after(last, self.header.first_group, links_at)
+    }
+}
+
+/// Walks from the first record to the one behind an id. Ids grow with each step, so it ends.
+fn place_after(
+    last: u32,
+    first: u32,
+    links_at: impl Fn(u32) -> Result<Links, ReadError>,
+) -> Result<u32, ReadError> {
+    let (mut place, mut before) = (first, 0);
+    loop {
+        let links = links_at(place)?;
+        if links.previous != before || links.id <= before {
             return Err(ReadError::Damaged);
         }
-        let next = index.saturating_add(1);
-        Ok(Some((id, place, Cursor { last: id, next })))
-    }
-}
-
-/// A list in order, and its bucket that was read last: neighbours mostly share one.
-struct Entries<'a, B> {
-    map: &'a Map<B>,
-    order: SectionKind,
-    bucket: Option<(u32, [u8; BUCKET_BYTES])>,
-}
-
-impl<'a, B: Bytes> Entries<'a, B> {
-    fn of(map: &'a Map<B>, order: SectionKind) -> Self {
-        Self {
-            map,
-            order,
-            bucket: None,
+        if links.id > last {
+            return Ok(place);
         }
-    }
-
-    /// Whether the entry before an index is the one listed last, so that the index goes on from it.
-    fn stands_behind(&mut self, index: u32, last: u32) -> Result<bool, ReadError> {
-        match index.checked_sub(1) {
-            Some(before) => Ok(self.at(before)?.0 == last),
-            None => Ok(last == 0),
-        }
-    }
-
-    fn first_behind(&mut self, count: u32, last: u32) -> Result<u32, ReadError> {
-        let (mut low, mut high) = (0, count);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if self.at(middle)?.0 <= last {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        Ok(low)
-    }
-
-    /// Id and place of an entry.
-    fn at(&mut self, index: u32) -> Result<(u32, u32), ReadError> {
-        let slots = u32::from(SLOTS_PER_BUCKET);
-        let number = index / slots;
-        let bucket = match self.bucket {
-            Some((read, bucket)) if read == number => bucket,
-            Some(_) | None => self.map.bucket(self.order, u64::from(number))?,
-        };
-        self.bucket = Some((number, bucket));
-        let at = 8 + 8 * (index % slots) as usize;
-        Ok((u32_at(&bucket, at), u32_at(&bucket, at + 4)))
+        (place, before) = (links.next, links.id);
     }
 }

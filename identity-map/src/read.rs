@@ -6,8 +6,8 @@ use posix_names::{FIRST_RANGE, SECOND_RANGE};
 use crate::content::Owners;
 use crate::hash::{Probe, bucket_seed, checksum, first_choice_buckets};
 use crate::layout::{
-    BUCKET_BYTES, HEADER_BYTES, Header, MAP_BYTES_MAX, RECORD_ALIGN, SPILL_BUCKETS, SectionKind,
-    u64_at,
+    BUCKET_BYTES, HEADER_BYTES, Header, MAP_BYTES_MAX, RECORD_ALIGN, SLOTS_PER_BUCKET,
+    SPILL_BUCKETS, SectionKind, u64_at,
 };
 
 /// Where the bytes of a map come from: a file, or memory that somebody else may change.
@@ -17,6 +17,27 @@ pub trait Bytes {
     /// # Errors
     /// The bytes are not there.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), ReadError>;
+
+    /// The same for a few bytes, whose number is known when this is compiled.
+    ///
+    /// # Errors
+    /// The bytes are not there.
+    #[inline]
+    fn read_array<const N: usize>(
+        &self,
+        offset: u64,
+        array: &mut [u8; N],
+    ) -> Result<(), ReadError> {
+        self.read_at(offset, array)
+    }
+
+    /// Whether a long part at an offset had this sum, in bytes that nobody can have changed since.
+    fn is_known_whole(&self, _offset: u64, _sum: u64) -> bool {
+        false
+    }
+
+    /// Remembers that it had.
+    fn known_whole(&self, _offset: u64, _sum: u64) {}
 }
 
 impl Bytes for &[u8] {
@@ -137,6 +158,7 @@ impl<B: Bytes> Map<B> {
     }
 
     /// Asks `accept` about each record that the index names for a key, until it takes one.
+    #[inline]
     pub(crate) fn find<T>(
         &self,
         index: SectionKind,
@@ -146,15 +168,13 @@ impl<B: Bytes> Map<B> {
         let section = self.header.section(index);
         let probe = Probe::new(key, self.header.seed, first_choice_buckets(section));
         for number in probe.bucket..=probe.bucket + SPILL_BUCKETS {
-            let bucket = self.bucket(index, number)?;
-            let (_, slots) = bucket.split_at(8);
-            let (slots, _) = slots.as_chunks::<8>();
-            for [a, b, c, d, place @ ..] in slots {
-                let place = u32::from_le_bytes(*place);
+            for slot in self.bucket(index, number)? {
+                let [a, b, c, d, place @ ..] = slot;
+                let place = u32::from_le_bytes(place);
                 if place == 0 {
                     return Ok(None);
                 }
-                if u32::from_le_bytes([*a, *b, *c, *d]) == probe.tag
+                if u32::from_le_bytes([a, b, c, d]) == probe.tag
                     && let Some(found) = accept(place)?
                 {
                     return Ok(Some(found));
@@ -164,24 +184,37 @@ impl<B: Bytes> Map<B> {
         Ok(None)
     }
 
-    /// One bucket of an index or of an order, checked; its slots begin at byte 8.
-    pub(crate) fn bucket(
-        &self,
-        index: SectionKind,
-        number: u64,
-    ) -> Result<[u8; BUCKET_BYTES], ReadError> {
-        let mut bucket = [0; BUCKET_BYTES];
+    /// The slots of one bucket, checked.
+    #[inline]
+    fn bucket(&self, index: SectionKind, number: u64) -> Result<Slots, ReadError> {
         let within = number.saturating_mul(BUCKET_BYTES as u64);
-        self.read_within(index, within, &mut bucket)?;
+        let mut bucket = [0; BUCKET_BYTES];
+        self.read_array_within(index, within, &mut bucket)?;
         let (sum, slots) = bucket.split_at(8);
-        if checksum(slots, bucket_seed(index, number)) == u64_at(sum, 0) {
-            Ok(bucket)
-        } else {
-            Err(ReadError::Damaged)
+        if checksum(slots, bucket_seed(index, number)) != u64_at(sum, 0) {
+            return Err(ReadError::Damaged);
         }
+        let (slots, _) = slots.as_chunks();
+        slots.try_into().map_err(|_| ReadError::Damaged)
+    }
+
+    /// As [`Self::read_within`], for a few bytes.
+    #[inline]
+    pub(crate) fn read_array_within<const N: usize>(
+        &self,
+        section: SectionKind,
+        within: u64,
+        array: &mut [u8; N],
+    ) -> Result<(), ReadError> {
+        let section = self.header.section(section);
+        if within > section.bytes.saturating_sub(N as u64) || section.bytes < N as u64 {
+            return Err(ReadError::Damaged);
+        }
+        self.bytes.read_array(section.offset + within, array)
     }
 
     /// Reads inside one section and nowhere else.
+    #[inline]
     pub(crate) fn read_within(
         &self,
         section: SectionKind,
@@ -197,6 +230,9 @@ impl<B: Bytes> Map<B> {
     }
 }
 
+/// Tag and place of each slot of a bucket.
+type Slots = [[u8; 8]; SLOTS_PER_BUCKET as usize];
+
 /// Offset inside its section of the record at a place.
 #[inline]
 pub(crate) fn offset_of(place: u32) -> Result<u64, ReadError> {
@@ -204,6 +240,14 @@ pub(crate) fn offset_of(place: u32) -> Result<u64, ReadError> {
         Some(units) => Ok(u64::from(units) * RECORD_ALIGN as u64),
         None => Err(ReadError::Damaged),
     }
+}
+
+/// Place of a record that follows on one that ends at an offset; 0, where no record is, if there is
+/// no such place.
+#[inline]
+pub(crate) fn place_at(end: u64) -> u32 {
+    let units = end.div_ceil(RECORD_ALIGN as u64) + 1;
+    u32::try_from(units).unwrap_or(0)
 }
 
 /// Whether an id is one that the directory may hand out; the map's word alone is not enough.

@@ -1,18 +1,24 @@
 //! Groups and their members, read from a map.
 
+use crate::body::{Body, Lies};
 use crate::hash::{Part, checksum, part_seed};
 use crate::layout::{
-    GROUP_HEAD_BYTES_MAX, GROUP_NAME_AT, MEMBERS_PER_GROUP_MAX, NAME_BYTES_MAX, SectionKind,
-    u32_at, u64_at,
+    BLOCK_BYTES, GROUP_HEAD_BYTES, MEMBERS_PER_GROUP_MAX, NAME_BYTES_MAX, OF_USER, SectionKind,
+    USER_HEAD_BYTES, u32_at, u64_at,
 };
-use crate::order::Cursor;
+use crate::order::Links;
 use crate::read::{Bytes, Map, ReadError, is_ours, offset_of};
 
-/// A group without its members, copied out of the map and checked.
+/// A group, copied out of the map and checked; its members too, if they are few.
 #[derive(Debug, Clone)]
 pub struct GroupHead {
-    copy: [u8; GROUP_HEAD_BYTES_MAX],
-    body_at: u64,
+    gid: u32,
+    name_at: usize,
+    name_bytes: usize,
+    members: usize,
+    members_bytes: usize,
+    links: Links,
+    body: Body,
 }
 
 impl<B: Bytes> Map<B> {
@@ -20,6 +26,7 @@ impl<B: Bytes> Map<B> {
     ///
     /// # Errors
     /// The map is damaged or cannot be read.
+    #[inline]
     pub fn group_by_name(&self, name: &[u8]) -> Result<Option<GroupHead>, ReadError> {
         if name.len() > NAME_BYTES_MAX {
             return Ok(None);
@@ -34,28 +41,12 @@ impl<B: Bytes> Map<B> {
     ///
     /// # Errors
     /// The map is damaged or cannot be read.
+    #[inline]
     pub fn group_by_id(&self, gid: u32) -> Result<Option<GroupHead>, ReadError> {
         self.find(SectionKind::GroupsById, &gid.to_le_bytes(), |place| {
             let group = self.group_at(place)?;
             Ok((group.gid() == gid).then_some(group))
         })
-    }
-
-    /// The group with the next higher id, and the cursor behind it.
-    ///
-    /// # Errors
-    /// The map is damaged or cannot be read.
-    pub fn group_after(&self, cursor: Cursor) -> Result<Option<(GroupHead, Cursor)>, ReadError> {
-        let next = self.next_in_order(SectionKind::GroupsInOrder, self.header.groups, cursor)?;
-        let Some((id, place, cursor)) = next else {
-            return Ok(None);
-        };
-        let group = self.group_at(place)?;
-        if group.gid() == id {
-            Ok(Some((group, cursor)))
-        } else {
-            Err(ReadError::Damaged)
-        }
     }
 
     /// Copies the members into a buffer of exactly [`GroupHead::members_bytes`] bytes: one byte
@@ -64,29 +55,123 @@ impl<B: Bytes> Map<B> {
     ///
     /// # Errors
     /// The map is damaged or cannot be read.
+    #[inline]
     pub fn read_members(&self, group: &GroupHead, buffer: &mut [u8]) -> Result<(), ReadError> {
         if buffer.len() != group.members_bytes() {
             return Err(ReadError::Damaged);
         }
-        self.read_within(SectionKind::Groups, group.body_at, buffer)?;
-        let fits = checksum(buffer, part_seed(Part::Members, group.gid())) == group.members_sum();
+        let seed = part_seed(Part::Members, group.gid());
+        self.read_body(SectionKind::Groups, &group.body, seed, buffer)?;
         let (lengths, names) = buffer.split_at(group.members());
-        let told: usize = lengths.iter().map(|length| usize::from(*length) + 1).sum();
         let ends = names.last().is_none_or(|last| *last == 0);
-        if fits && told == names.len() && ends {
+        if told_bytes(lengths) == names.len() && ends {
             Ok(())
         } else {
             Err(ReadError::Damaged)
         }
     }
 
-    fn group_at(&self, place: u32) -> Result<GroupHead, ReadError> {
+    #[inline]
+    pub(crate) fn group_at(&self, place: u32) -> Result<GroupHead, ReadError> {
+        if place & OF_USER != 0 {
+            return self.private_group_at(place ^ OF_USER);
+        }
         let at = offset_of(place)?;
-        let mut copy = [0; GROUP_HEAD_BYTES_MAX];
-        self.read_within(SectionKind::Groups, at, &mut copy)?;
-        let mut group = GroupHead { copy, body_at: at };
-        group.body_at += group.head_bytes() as u64;
-        if group.is_whole() {
+        let mut block = [0; BLOCK_BYTES];
+        self.read_array_within(SectionKind::Groups, at, &mut block)?;
+        GroupHead::checked(block, at)
+    }
+
+    fn private_group_at(&self, place: u32) -> Result<GroupHead, ReadError> {
+        self.checked_user(place, |user| {
+            let (record, members) = user.private_group().ok_or(ReadError::Damaged)?;
+            let name_bytes = user.name().unwrap_or_default().len();
+            let links = user.group_links();
+            Ok(GroupHead {
+                gid: links.id,
+                name_at: USER_HEAD_BYTES,
+                name_bytes,
+                members,
+                members_bytes: members * (name_bytes + 2),
+                links,
+                // The length of the name lies before it, as it does before a member's.
+                body: Body::new(record, Lies::Here(USER_HEAD_BYTES - 1)),
+            })
+        })
+    }
+}
+
+impl GroupHead {
+    /// Group id.
+    #[must_use]
+    #[inline]
+    pub fn gid(&self) -> u32 {
+        self.gid
+    }
+
+    /// Group name.
+    #[must_use]
+    #[inline]
+    pub fn name(&self) -> &[u8] {
+        let from = self.body.block().get(self.name_at..).unwrap_or_default();
+        from.get(..self.name_bytes).unwrap_or_default()
+    }
+
+    /// Number of members.
+    #[must_use]
+    #[inline]
+    pub fn members(&self) -> usize {
+        self.members
+    }
+
+    /// Bytes that [`Map::read_members`] fills.
+    #[must_use]
+    #[inline]
+    pub fn members_bytes(&self) -> usize {
+        self.members_bytes
+    }
+
+    pub(crate) fn links(&self) -> Links {
+        self.links
+    }
+
+    /// Believes what the checksum and every limit allow.
+    #[inline]
+    fn checked(block: [u8; BLOCK_BYTES], at: u64) -> Result<Self, ReadError> {
+        let gid = u32_at(&block, 16);
+        let members = u32_at(&block, 28) as usize;
+        let members_bytes = members.saturating_add(u32_at(&block, 32) as usize);
+        let name_bytes = usize::from(block[39]);
+        let body_at = GROUP_HEAD_BYTES + name_bytes;
+        let end = body_at.saturating_add(members_bytes);
+        let (summed_bytes, lies) = if end <= BLOCK_BYTES {
+            (end, Lies::Here(body_at))
+        } else {
+            let at = at + body_at as u64;
+            let sum = u64_at(&block, 8);
+            (body_at, Lies::There { at, sum })
+        };
+        let summed = block.get(8..summed_bytes).ok_or(ReadError::Damaged)?;
+        let group = Self {
+            gid,
+            name_at: GROUP_HEAD_BYTES,
+            name_bytes,
+            members,
+            members_bytes,
+            links: Links {
+                id: gid,
+                previous: u32_at(&block, 20),
+                next: u32_at(&block, 24),
+            },
+            body: Body::of_block(block, lies),
+        };
+        let whole = group_checksum(gid, summed) == u64_at(&block, 0)
+            && is_ours(gid)
+            && (1..=NAME_BYTES_MAX).contains(&name_bytes)
+            && !group.name().contains(&0)
+            && members <= MEMBERS_PER_GROUP_MAX
+            && members_bytes <= MEMBERS_PER_GROUP_MAX * (NAME_BYTES_MAX + 2);
+        if whole {
             Ok(group)
         } else {
             Err(ReadError::Damaged)
@@ -94,52 +179,17 @@ impl<B: Bytes> Map<B> {
     }
 }
 
-impl GroupHead {
-    /// Group id.
-    #[must_use]
-    pub fn gid(&self) -> u32 {
-        u32_at(&self.copy, 16)
-    }
+/// Sum of a record, of everything behind the sum itself.
+#[inline]
+pub(crate) fn group_checksum(gid: u32, summed: &[u8]) -> u64 {
+    checksum(summed, part_seed(Part::Group, gid))
+}
 
-    /// Group name.
-    #[must_use]
-    pub fn name(&self) -> &[u8] {
-        let from = self.copy.get(GROUP_NAME_AT..).unwrap_or_default();
-        from.get(..self.name_bytes()).unwrap_or_default()
-    }
-
-    /// Number of members.
-    #[must_use]
-    pub fn members(&self) -> usize {
-        u32_at(&self.copy, 20) as usize
-    }
-
-    /// Bytes that [`Map::read_members`] fills.
-    #[must_use]
-    pub fn members_bytes(&self) -> usize {
-        self.members()
-            .saturating_add(u32_at(&self.copy, 24) as usize)
-    }
-
-    fn name_bytes(&self) -> usize {
-        u32_at(&self.copy, 28) as usize
-    }
-
-    fn members_sum(&self) -> u64 {
-        u64_at(&self.copy, 8)
-    }
-
-    fn head_bytes(&self) -> usize {
-        GROUP_NAME_AT.saturating_add(self.name_bytes())
-    }
-
-    fn is_whole(&self) -> bool {
-        let checked = self.copy.get(8..self.head_bytes()).unwrap_or_default();
-        checksum(checked, part_seed(Part::Group, self.gid())) == u64_at(&self.copy, 0)
-            && is_ours(self.gid())
-            && (1..=NAME_BYTES_MAX).contains(&self.name_bytes())
-            && !self.name().contains(&0)
-            && self.members() <= MEMBERS_PER_GROUP_MAX
-            && self.members_bytes() <= MEMBERS_PER_GROUP_MAX * (NAME_BYTES_MAX + 2)
-    }
+/// How many bytes names of these lengths take, each with its NUL.
+#[inline]
+fn told_bytes(lengths: &[u8]) -> usize {
+    // Short enough that no sum of theirs exceeds two bytes: the compiler adds many at once.
+    let runs = lengths.chunks(128);
+    let added = |run: &[u8]| run.iter().map(|length| u16::from(*length)).sum::<u16>();
+    runs.map(|run| usize::from(added(run))).sum::<usize>() + lengths.len()
 }

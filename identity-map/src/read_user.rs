@@ -1,13 +1,14 @@
 //! Users and their group lists, read from a map. The text of a user is read straight into the
 //! caller's buffer; the rest is a few numbers.
 
+use crate::body::{Body, Lies};
 use crate::hash::{Part, checksum, part_seed};
 use crate::layout::{
-    FIELD_BYTES_MAX, GROUPS_PER_USER_MAX, NAME_BYTES_MAX, SectionKind, USER_BLOCK_BYTES,
-    USER_HEAD_BYTES, USER_RECORD_BYTES_MAX, USER_TEXT_BYTES_MAX, rounded, u16_at, u32_at, u64_at,
+    BLOCK_BYTES, FIELD_BYTES_MAX, GROUPS_PER_USER_MAX, NAME_BYTES_MAX, SectionKind,
+    USER_HEAD_BYTES, USER_RECORD_BYTES_MAX, rounded, u16_at, u32_at, u64_at,
 };
-use crate::order::Cursor;
-use crate::read::{Bytes, Map, ReadError, is_ours, offset_of};
+use crate::order::Links;
+use crate::read::{Bytes, Map, ReadError, is_ours, offset_of, place_at};
 
 /// Nothing but the NULs and the password field.
 const TEXT_BYTES_MIN: usize = 6;
@@ -24,23 +25,32 @@ pub struct UserRecord {
     pub starts: [usize; 5],
     /// Where the text ends.
     pub text_bytes: usize,
-    /// Where the groups of this user are listed.
-    pub group_list: GroupList,
 }
 
-/// Where the group list of a user lies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The groups of a user: copied already, or where they lie in the map.
+#[derive(Debug, Clone)]
 pub struct GroupList {
     uid: u32,
     count: usize,
-    sum: u64,
+    body: Body,
+}
+
+/// A user's record, copied out of the map and checked.
+pub(crate) struct CheckedUser<'a> {
+    pub(crate) head: UserHead,
+    record: &'a [u8],
     at: u64,
 }
 
-/// The numbers in front of a record, not yet believed.
-struct Head {
-    lengths: [usize; 4],
-    at: u64,
+/// The numbers in front of a record.
+pub(crate) struct UserHead {
+    pub(crate) uid: u32,
+    gid: u32,
+    name: usize,
+    gecos: usize,
+    home: usize,
+    shell: usize,
+    groups: usize,
 }
 
 impl<B: Bytes> Map<B> {
@@ -48,6 +58,7 @@ impl<B: Bytes> Map<B> {
     ///
     /// # Errors
     /// The map is damaged or cannot be read, or the text does not fit into the buffer.
+    #[inline]
     pub fn user_by_name(
         &self,
         name: &[u8],
@@ -57,7 +68,10 @@ impl<B: Bytes> Map<B> {
             return Ok(None);
         }
         self.find(SectionKind::UsersByName, name, |place| {
-            self.user(place, buffer, |user, text| user.name(text) == Some(name))
+            self.checked_user(place, |user| match user.name() == Some(name) {
+                true => user.hand_over(buffer).map(Some),
+                false => Ok(None),
+            })
         })
     }
 
@@ -65,39 +79,30 @@ impl<B: Bytes> Map<B> {
     ///
     /// # Errors
     /// The map is damaged or cannot be read, or the text does not fit into the buffer.
+    #[inline]
     pub fn user_by_id(&self, uid: u32, buffer: &mut [u8]) -> Result<Option<UserRecord>, ReadError> {
         self.find(SectionKind::UsersById, &uid.to_le_bytes(), |place| {
-            self.user(place, buffer, |user, _| user.uid == uid)
+            self.checked_user(place, |user| match user.head.uid == uid {
+                true => user.hand_over(buffer).map(Some),
+                false => Ok(None),
+            })
         })
     }
 
-    /// The user with the next higher id, and the cursor behind it.
-    ///
-    /// # Errors
-    /// The map is damaged or cannot be read, or the text does not fit into the buffer.
-    pub fn user_after(
-        &self,
-        cursor: Cursor,
-        buffer: &mut [u8],
-    ) -> Result<Option<(UserRecord, Cursor)>, ReadError> {
-        let next = self.next_in_order(SectionKind::UsersInOrder, self.header.users, cursor)?;
-        let Some((id, place, cursor)) = next else {
-            return Ok(None);
-        };
-        match self.user(place, buffer, |user, _| user.uid == id)? {
-            Some(user) => Ok(Some((user, cursor))),
-            None => Err(ReadError::Damaged),
-        }
-    }
-
-    /// Where the groups of the user of this name are listed.
+    /// The groups of the user of this name.
     ///
     /// # Errors
     /// The map is damaged or cannot be read.
+    #[inline]
     pub fn group_list_of(&self, name: &[u8]) -> Result<Option<GroupList>, ReadError> {
-        let mut text = [0; USER_TEXT_BYTES_MAX];
-        let user = self.user_by_name(name, &mut text)?;
-        Ok(user.map(|user| user.group_list))
+        if name.len() > NAME_BYTES_MAX {
+            return Ok(None);
+        }
+        self.find(SectionKind::UsersByName, name, |place| {
+            self.checked_user(place, |user| {
+                Ok((user.name() == Some(name)).then(|| user.group_list()))
+            })
+        })
     }
 
     /// Copies a group list into a buffer of exactly [`GroupList::bytes`] bytes: each id in four
@@ -105,171 +110,240 @@ impl<B: Bytes> Map<B> {
     ///
     /// # Errors
     /// The map is damaged or cannot be read.
+    #[inline]
     pub fn read_group_list(&self, list: &GroupList, buffer: &mut [u8]) -> Result<(), ReadError> {
         if buffer.len() != list.bytes() {
             return Err(ReadError::Damaged);
         }
-        self.read_within(SectionKind::Users, list.at, buffer)?;
-        let mut ids = buffer.chunks_exact(4).map(|id| u32_at(id, 0));
-        let fits = checksum(buffer, part_seed(Part::GroupList, list.uid)) == list.sum;
-        if fits && ids.all(is_ours) {
+        let seed = part_seed(Part::GroupList, list.uid);
+        self.read_body(SectionKind::Users, &list.body, seed, buffer)?;
+        let (ids, _) = buffer.as_chunks::<4>();
+        if ids.iter().all(|id| is_ours(u32::from_le_bytes(*id))) {
             Ok(())
         } else {
             Err(ReadError::Damaged)
         }
     }
 
-    /// Reads the record at a place, checks it, asks whether it is the one that is wanted, and only
-    /// then gives its text to the caller.
+    /// Lets `take` have the record at a place, once it is copied and checked.
     #[inline]
-    fn user(
+    pub(crate) fn checked_user<T>(
         &self,
         place: u32,
-        buffer: &mut [u8],
-        is_wanted: impl FnOnce(&UserRecord, &[u8]) -> bool,
-    ) -> Result<Option<UserRecord>, ReadError> {
-        // Nearly every record fits into a block, and a read of fixed length is the fastest.
-        let mut block = [0; USER_BLOCK_BYTES];
+        take: impl FnOnce(&CheckedUser<'_>) -> Result<T, ReadError>,
+    ) -> Result<T, ReadError> {
         let at = offset_of(place)?;
-        self.read_within(SectionKind::Users, at, &mut block)?;
-        let head = Head::parse(&block, at)?;
-        match block.get(..head.record_bytes()) {
-            Some(record) => handed_over(&head, record, buffer, is_wanted),
-            None => self.long_user(&head, &block, buffer, is_wanted),
+        let mut block = [0; BLOCK_BYTES];
+        self.read_array_within(SectionKind::Users, at, &mut block)?;
+        let head = UserHead::parse(&block)?;
+        match block.get(..head.summed_bytes()) {
+            Some(record) => take(&CheckedUser::new(head, record, at)?),
+            None => self.checked_long_user(head, &block, at, take),
         }
     }
 
     #[cold]
-    fn long_user(
+    #[inline(never)]
+    fn checked_long_user<T>(
         &self,
-        head: &Head,
-        block: &[u8; USER_BLOCK_BYTES],
-        buffer: &mut [u8],
-        is_wanted: impl FnOnce(&UserRecord, &[u8]) -> bool,
-    ) -> Result<Option<UserRecord>, ReadError> {
+        head: UserHead,
+        block: &[u8; BLOCK_BYTES],
+        at: u64,
+        take: impl FnOnce(&CheckedUser<'_>) -> Result<T, ReadError>,
+    ) -> Result<T, ReadError> {
         let mut whole = [0; USER_RECORD_BYTES_MAX];
-        let (first, rest) = whole.split_at_mut(USER_BLOCK_BYTES);
+        let (first, rest) = whole.split_at_mut(BLOCK_BYTES);
         first.copy_from_slice(block);
-        let missing = head.record_bytes().saturating_sub(USER_BLOCK_BYTES);
+        let missing = head.summed_bytes().saturating_sub(BLOCK_BYTES);
         let rest = rest.get_mut(..missing).ok_or(ReadError::Damaged)?;
-        let behind = head.at + USER_BLOCK_BYTES as u64;
-        self.read_within(SectionKind::Users, behind, rest)?;
-        let record = whole.get(..head.record_bytes());
-        handed_over(head, record.ok_or(ReadError::Damaged)?, buffer, is_wanted)
+        self.read_within(SectionKind::Users, at + BLOCK_BYTES as u64, rest)?;
+        let record = whole.get(..head.summed_bytes());
+        take(&CheckedUser::new(
+            head,
+            record.ok_or(ReadError::Damaged)?,
+            at,
+        )?)
     }
 }
 
-/// A buffer is too small only for a user who is wanted and whole.
-#[inline]
-fn handed_over(
-    head: &Head,
-    record: &[u8],
-    buffer: &mut [u8],
-    is_wanted: impl FnOnce(&UserRecord, &[u8]) -> bool,
-) -> Result<Option<UserRecord>, ReadError> {
-    let user = head.checked(record)?;
-    let text = record.get(USER_HEAD_BYTES..).unwrap_or_default();
-    if !is_wanted(&user, text) {
-        return Ok(None);
-    }
-    let place = buffer.get_mut(..text.len());
-    place
-        .ok_or(ReadError::BufferTooSmall)?
-        .copy_from_slice(text);
-    Ok(Some(user))
-}
-
-impl UserRecord {
+impl<'a> CheckedUser<'a> {
+    /// Believes what the checksum and every limit allow.
     #[inline]
-    fn name<'a>(&self, text: &'a [u8]) -> Option<&'a [u8]> {
-        let [_, password, ..] = self.starts;
-        text.get(..password.checked_sub(1)?)
-    }
-}
-
-impl Head {
-    #[inline]
-    fn parse(block: &[u8; USER_BLOCK_BYTES], at: u64) -> Result<Self, ReadError> {
-        let lengths = [28, 30, 32, 34].map(|field| usize::from(u16_at(block, field)));
-        if lengths.iter().any(|length| *length > FIELD_BYTES_MAX) {
-            return Err(ReadError::Damaged);
+    fn new(head: UserHead, record: &'a [u8], at: u64) -> Result<Self, ReadError> {
+        let (sum, summed) = record.split_first_chunk().ok_or(ReadError::Damaged)?;
+        let whole = user_checksum(head.uid, summed) == u64::from_le_bytes(*sum)
+            && is_ours(head.uid)
+            && is_ours(head.gid);
+        let user = Self { head, record, at };
+        if whole && user.ends_well() {
+            Ok(user)
+        } else {
+            Err(ReadError::Damaged)
         }
-        Ok(Self { lengths, at })
     }
 
-    /// Numbers and text.
     #[inline]
-    fn record_bytes(&self) -> usize {
-        USER_HEAD_BYTES + self.lengths.iter().sum::<usize>() + TEXT_BYTES_MIN
+    fn text(&self) -> &'a [u8] {
+        let text = self.record.get(USER_HEAD_BYTES..self.head.text_end());
+        text.unwrap_or_default()
+    }
+
+    #[inline]
+    pub(crate) fn name(&self) -> Option<&'a [u8]> {
+        self.text().get(..self.head.name)
+    }
+
+    /// Whether NULs stand before the fields and at the end.
+    #[inline]
+    fn ends_well(&self) -> bool {
+        let text = self.text();
+        let [_, following @ ..] = self.head.starts();
+        let nul = |end: usize| text.get(end) == Some(&0);
+        following.into_iter().all(|start| nul(start - 1)) && text.last() == Some(&0)
+    }
+
+    /// A buffer is too small only for a user who is wanted and whole.
+    #[inline]
+    pub(crate) fn hand_over(&self, buffer: &mut [u8]) -> Result<UserRecord, ReadError> {
+        let text = self.text();
+        let room = buffer.get_mut(..text.len());
+        room.ok_or(ReadError::BufferTooSmall)?.copy_from_slice(text);
+        Ok(UserRecord {
+            uid: self.head.uid,
+            gid: self.head.gid,
+            starts: self.head.starts(),
+            text_bytes: text.len(),
+        })
+    }
+
+    #[inline]
+    fn group_list(&self) -> GroupList {
+        let within = self.head.list_at();
+        let lies = if self.head.end() <= BLOCK_BYTES {
+            Lies::Here(within)
+        } else {
+            Lies::There {
+                at: self.at + within as u64,
+                sum: u64_at(self.record, 8),
+            }
+        };
+        GroupList {
+            uid: self.head.uid,
+            count: self.head.groups,
+            body: Body::new(self.record, lies),
+        }
+    }
+
+    /// What stands before this user in the order of users, and the place behind.
+    #[inline]
+    pub(crate) fn links(&self) -> Links {
+        Links {
+            id: self.head.uid,
+            previous: u32_at(self.record, 24),
+            next: place_at(self.at + self.head.end() as u64),
+        }
+    }
+
+    /// The same in the order of groups, for whom this user stands.
+    pub(crate) fn group_links(&self) -> Links {
+        Links {
+            id: self.head.uid,
+            previous: u32_at(self.record, 28),
+            next: u32_at(self.record, 32),
+        }
+    }
+
+    /// The record, and how many are in the private group that it stands for, if it does.
+    pub(crate) fn private_group(&self) -> Option<(&'a [u8], usize)> {
+        match self.record.get(46) {
+            Some(&PRIVATE_GROUP_EMPTY) => Some((self.record, 0)),
+            Some(&PRIVATE_GROUP_OF_ONE) => Some((self.record, 1)),
+            Some(_) | None => None,
+        }
+    }
+}
+
+/// A user who stands for a group without members.
+pub(crate) const PRIVATE_GROUP_EMPTY: u8 = 1;
+/// A user who stands for a group in which nobody else is.
+pub(crate) const PRIVATE_GROUP_OF_ONE: u8 = 2;
+
+impl UserHead {
+    #[inline]
+    fn parse(block: &[u8; BLOCK_BYTES]) -> Result<Self, ReadError> {
+        let head = Self {
+            uid: u32_at(block, 16),
+            gid: u32_at(block, 20),
+            name: usize::from(block[47]),
+            gecos: usize::from(u16_at(block, 40)),
+            home: usize::from(u16_at(block, 42)),
+            shell: usize::from(u16_at(block, 44)),
+            groups: u32_at(block, 36) as usize,
+        };
+        let longest = head.gecos.max(head.home).max(head.shell);
+        if head.name <= NAME_BYTES_MAX
+            && longest <= FIELD_BYTES_MAX
+            && head.groups <= GROUPS_PER_USER_MAX
+        {
+            Ok(head)
+        } else {
+            Err(ReadError::Damaged)
+        }
+    }
+
+    #[inline]
+    fn text_end(&self) -> usize {
+        USER_HEAD_BYTES + self.name + self.gecos + self.home + self.shell + TEXT_BYTES_MIN
+    }
+
+    #[inline]
+    fn list_at(&self) -> usize {
+        rounded(self.text_end(), 4)
+    }
+
+    #[inline]
+    fn end(&self) -> usize {
+        self.list_at() + self.groups * 4
+    }
+
+    /// Where the bytes end that the checksum covers.
+    #[inline]
+    fn summed_bytes(&self) -> usize {
+        if self.end() <= BLOCK_BYTES {
+            self.end()
+        } else {
+            self.text_end()
+        }
     }
 
     /// Where each field of the text begins.
     #[inline]
     fn starts(&self) -> [usize; 5] {
-        let [name, gecos, home, _] = self.lengths;
-        let password = name + 1;
+        let password = self.name + 1;
         let comment = password + 2;
-        let directory = comment + gecos + 1;
-        [0, password, comment, directory, directory + home + 1]
-    }
-
-    #[inline]
-    fn checked(&self, record: &[u8]) -> Result<UserRecord, ReadError> {
-        let (head, text) = record
-            .split_first_chunk::<USER_HEAD_BYTES>()
-            .ok_or(ReadError::Damaged)?;
-        let (uid, gid) = (u32_at(head, 16), u32_at(head, 20));
-        let starts = self.starts();
-        let user = UserRecord {
-            uid,
-            gid,
-            starts,
-            text_bytes: text.len(),
-            group_list: GroupList {
-                uid,
-                count: u32_at(head, 24) as usize,
-                sum: u64_at(head, 8),
-                at: self.at + rounded(record.len(), 4) as u64,
-            },
-        };
-        let summed = record.get(8..).unwrap_or_default();
-        let whole = user_checksum(uid, summed) == u64_at(head, 0)
-            && is_ours(uid)
-            && is_ours(gid)
-            && user.group_list.count <= GROUPS_PER_USER_MAX
-            && ends_before(text, starts);
-        if whole {
-            Ok(user)
-        } else {
-            Err(ReadError::Damaged)
-        }
+        let directory = comment + self.gecos + 1;
+        [0, password, comment, directory, directory + self.home + 1]
     }
 }
 
 impl GroupList {
     /// Number of groups.
     #[must_use]
+    #[inline]
     pub fn count(&self) -> usize {
         self.count
     }
 
     /// Bytes that [`Map::read_group_list`] fills.
     #[must_use]
+    #[inline]
     pub fn bytes(&self) -> usize {
         self.count * 4
     }
 }
 
-/// Sum of a record: of everything behind the sum itself, but the group list.
+/// Sum of a record, of everything behind the sum itself.
 #[inline]
 pub(crate) fn user_checksum(uid: u32, summed: &[u8]) -> u64 {
     checksum(summed, part_seed(Part::User, uid))
-}
-
-/// Whether NULs stand before the fields and at the end.
-#[inline]
-fn ends_before(text: &[u8], starts: [usize; 5]) -> bool {
-    let [_, following @ ..] = starts;
-    let nul = |end: usize| text.get(end) == Some(&0);
-    following.into_iter().all(|start| nul(start - 1)) && text.last() == Some(&0)
 }

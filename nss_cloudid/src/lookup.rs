@@ -33,26 +33,32 @@ impl Sources<'static> {
 }
 
 /// What a map says to a question.
-enum Told<T> {
-    Record(T),
+enum Told {
+    Found,
     Nobody,
     AskCacher,
 }
 
-impl<T> Told<T> {
-    fn by_id(map: &Map<Source>, id: u32, found: Option<T>) -> Self {
-        match found {
-            Some(record) => Self::Record(record),
-            None if map.owners() != Owners::Off && map.ranges_hold(id) => Self::AskCacher,
-            None => Self::Nobody,
+impl Told {
+    #[inline]
+    fn by_id(map: &Map<Source>, id: u32, found: bool) -> Self {
+        if found {
+            Self::Found
+        } else if map.owners() != Owners::Off && map.ranges_hold(id) {
+            Self::AskCacher
+        } else {
+            Self::Nobody
         }
     }
 
-    fn by_name(map: &Map<Source>, found: Option<T>) -> Self {
-        match found {
-            Some(record) => Self::Record(record),
-            None if map.owners() == Owners::All => Self::AskCacher,
-            None => Self::Nobody,
+    #[inline]
+    fn by_name(map: &Map<Source>, found: bool) -> Self {
+        if found {
+            Self::Found
+        } else if map.owners() == Owners::All {
+            Self::AskCacher
+        } else {
+            Self::Nobody
         }
     }
 }
@@ -66,12 +72,13 @@ pub fn user_by_name(
     name: &[u8],
     buffer: &mut [u8],
 ) -> Result<UserPlaces, Failure> {
+    let mut user = None;
     let told = with_map(sources, |map| {
-        let found = map.user_by_name(name, buffer)?.map(UserPlaces::from);
-        Ok(Told::by_name(map, found))
+        user = map.user_by_name(name, buffer)?;
+        Ok(Told::by_name(map, user.is_some()))
     })?;
     match told {
-        Told::Record(user) => Ok(user),
+        Told::Found => user.map(UserPlaces::from).ok_or(Failure::NotFound),
         Told::AskCacher => owner::user(sources.socket, Sought::UserOfName(text(name)?), buffer),
         Told::Nobody => Err(Failure::NotFound),
     }
@@ -87,12 +94,13 @@ pub fn user_by_id(
     buffer: &mut [u8],
 ) -> Result<UserPlaces, Failure> {
     Uid::new(u64::from(uid)).map_err(|_| Failure::NotFound)?;
+    let mut user = None;
     let told = with_map(sources, |map| {
-        let found = map.user_by_id(uid, buffer)?.map(UserPlaces::from);
-        Ok(Told::by_id(map, uid, found))
+        user = map.user_by_id(uid, buffer)?;
+        Ok(Told::by_id(map, uid, user.is_some()))
     })?;
     match told {
-        Told::Record(user) => Ok(user),
+        Told::Found => user.map(UserPlaces::from).ok_or(Failure::NotFound),
         Told::AskCacher => owner::user(sources.socket, Sought::UserOfId(uid), buffer),
         Told::Nobody => Err(Failure::NotFound),
     }
@@ -107,13 +115,15 @@ pub fn group_by_name(
     name: &[u8],
     buffer: &mut [u8],
 ) -> Result<GroupPlaces, Failure> {
+    let mut group = None;
     let told = with_map(sources, |map| {
-        let found = map.group_by_name(name)?;
-        let packed = found.map(|group| pack::group(map, &group, buffer));
-        Ok(Told::by_name(map, packed.transpose()?))
+        if let Some(found) = map.group_by_name(name)? {
+            group = Some(pack::group(map, &found, buffer)?);
+        }
+        Ok(Told::by_name(map, group.is_some()))
     })?;
     match told {
-        Told::Record(group) => Ok(group),
+        Told::Found => group.ok_or(Failure::NotFound),
         Told::AskCacher => owner::group(sources.socket, Sought::GroupOfName(text(name)?), buffer),
         Told::Nobody => Err(Failure::NotFound),
     }
@@ -129,13 +139,15 @@ pub fn group_by_id(
     buffer: &mut [u8],
 ) -> Result<GroupPlaces, Failure> {
     Gid::new(u64::from(gid)).map_err(|_| Failure::NotFound)?;
+    let mut group = None;
     let told = with_map(sources, |map| {
-        let found = map.group_by_id(gid)?;
-        let packed = found.map(|group| pack::group(map, &group, buffer));
-        Ok(Told::by_id(map, gid, packed.transpose()?))
+        if let Some(found) = map.group_by_id(gid)? {
+            group = Some(pack::group(map, &found, buffer)?);
+        }
+        Ok(Told::by_id(map, gid, group.is_some()))
     })?;
     match told {
-        Told::Record(group) => Ok(group),
+        Told::Found => group.ok_or(Failure::NotFound),
         Told::AskCacher => owner::group(sources.socket, Sought::GroupOfId(gid), buffer),
         Told::Nobody => Err(Failure::NotFound),
     }

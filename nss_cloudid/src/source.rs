@@ -25,6 +25,32 @@ impl Bytes for Source {
             Self::File(file) => file.read_at(offset, buffer),
         }
     }
+
+    #[inline]
+    fn read_array<const N: usize>(
+        &self,
+        offset: u64,
+        array: &mut [u8; N],
+    ) -> Result<(), ReadError> {
+        match self {
+            Self::Memory(memory) => memory.read_array(offset, array),
+            Self::File(file) => file.read_at(offset, array),
+        }
+    }
+
+    fn is_known_whole(&self, offset: u64, sum: u64) -> bool {
+        match self {
+            Self::Memory(memory) => memory.is_known_whole(offset, sum),
+            Self::File(_) => false,
+        }
+    }
+
+    fn known_whole(&self, offset: u64, sum: u64) {
+        match self {
+            Self::Memory(memory) => memory.known_whole(offset, sum),
+            Self::File(_) => (),
+        }
+    }
 }
 
 /// Asks the map. One in memory that cannot tell, because its owner has spoilt it, is not the last
