@@ -53,7 +53,7 @@ impl<B: Bytes> Map<B> {
     /// nobody can write to a sealed file, its maker included, so what was whole stays whole. Should
     /// that ever be wrong, names could be wrong; that they lie inside the buffer and end there is
     /// checked with each copy.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn read_body(
         &self,
         section: SectionKind,

@@ -48,7 +48,7 @@ impl Mapping {
     }
 
     /// Copies bytes out; false when they do not lie inside.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn copy_out(&self, from: usize, buffer: &mut [u8]) -> bool {
         let inside = from
             .checked_add(buffer.len())

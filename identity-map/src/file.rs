@@ -36,6 +36,8 @@ impl Map<MapFile> {
 }
 
 impl Bytes for MapFile {
+    #[cold]
+    #[inline(never)]
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), ReadError> {
         self.0
             .read_exact_at(buffer, offset)

@@ -12,6 +12,12 @@ pub(crate) fn checksum(bytes: &[u8], seed: u64) -> u64 {
     if cfg!(fuzzing) {
         return 0;
     }
+    xxh3(bytes, seed)
+}
+
+/// In one place only: it is long, and the module that is loaded into every process is small.
+#[inline(never)]
+fn xxh3(bytes: &[u8], seed: u64) -> u64 {
     xxh3_64_with_seed(bytes, seed)
 }
 
@@ -47,7 +53,7 @@ impl Probe {
     /// The probe of a key in an index of so many first-choice buckets.
     #[inline]
     pub(crate) fn new(key: &[u8], seed: u64, buckets: u64) -> Self {
-        let hash = xxh3_64_with_seed(key, seed);
+        let hash = xxh3(key, seed);
         let (low, high) = (hash & 0xffff_ffff, hash >> 32);
         Self {
             bucket: (low * buckets) >> 32,

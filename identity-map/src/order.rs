@@ -119,13 +119,15 @@ impl<B: Bytes> Map<B> {
         last: u32,
         buffer: &mut [u8],
     ) -> Result<(UserRecord, Cursor), ReadError> {
-        self.checked_user(place, |user| {
+        let mut next = Err(ReadError::Damaged);
+        self.checked_user(place, &mut |user| {
             let links = user.links();
-            if !links.follows(last) {
-                return Err(ReadError::Damaged);
+            if links.follows(last) {
+                next = Ok((user.hand_over(buffer)?, links.cursor()));
             }
-            Ok((user.hand_over(buffer)?, links.cursor()))
-        })
+            Ok(())
+        })?;
+        next
     }
 
     /// As [`Self::user_next_at`].
@@ -141,12 +143,24 @@ impl<B: Bytes> Map<B> {
     /// Behind the user of this id, if it is there; otherwise everybody is looked at in turn.
     #[cold]
     fn place_of_user_after(&self, last: u32) -> Result<u32, ReadError> {
-        let links_at = |place| self.checked_user(place, |user| Ok(user.links()));
-        let known = self.find(SectionKind::UsersById, &last.to_le_bytes(), |place| {
-            let links = links_at(place)?;
-            Ok((links.id == last).then_some(links.next))
+        let mut known = None;
+        self.find(SectionKind::UsersById, &last.to_le_bytes(), &mut |place| {
+            known = Some(self.user_links_at(place)?).filter(|links| links.id == last);
+            Ok(known.is_some())
         })?;
-        known.map_or_else(|| place_after(last, FIRST_USER, links_at), Ok)
+        match known {
+            Some(links) => Ok(links.next),
+            None => place_after(last, FIRST_USER, &|place| self.user_links_at(place)),
+        }
+    }
+
+    fn user_links_at(&self, place: u32) -> Result<Links, ReadError> {
+        let mut links = Err(ReadError::Damaged);
+        self.checked_user(place, &mut |user| {
+            links = Ok(user.links());
+            Ok(())
+        })?;
+        links
     }
 
     /// As [`Self::place_of_user_after`].
@@ -156,7 +170,7 @@ impl<B: Bytes> Map<B> {
             return Ok(group.links().next);
         }
         let links_at = |place| Ok(self.group_at(place)?.links());
-        place_after(last, self.header.first_group, links_at)
+        place_after(last, self.header.first_group, &links_at)
     }
 }
 
@@ -164,7 +178,7 @@ impl<B: Bytes> Map<B> {
 fn place_after(
     last: u32,
     first: u32,
-    links_at: impl Fn(u32) -> Result<Links, ReadError>,
+    links_at: &dyn Fn(u32) -> Result<Links, ReadError>,
 ) -> Result<u32, ReadError> {
     let (mut place, mut before) = (first, 0);
     loop {

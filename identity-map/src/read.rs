@@ -157,14 +157,16 @@ impl<B: Bytes> Map<B> {
         is_ours(id) && ranges.any(|(first, last)| (*first..=*last).contains(&id))
     }
 
-    /// Asks `accept` about each record that the index names for a key, until it takes one.
-    #[inline]
-    pub(crate) fn find<T>(
+    /// Asks `accept` about the place of each record that the index names for a key, until it takes
+    /// one. Whether it did.
+    ///
+    /// Not generic, as what is called with it: the module that is loaded into every process is small.
+    pub(crate) fn find(
         &self,
         index: SectionKind,
         key: &[u8],
-        mut accept: impl FnMut(u32) -> Result<Option<T>, ReadError>,
-    ) -> Result<Option<T>, ReadError> {
+        accept: &mut dyn FnMut(u32) -> Result<bool, ReadError>,
+    ) -> Result<bool, ReadError> {
         let section = self.header.section(index);
         let probe = Probe::new(key, self.header.seed, first_choice_buckets(section));
         for number in probe.bucket..=probe.bucket + SPILL_BUCKETS {
@@ -172,16 +174,14 @@ impl<B: Bytes> Map<B> {
                 let [a, b, c, d, place @ ..] = slot;
                 let place = u32::from_le_bytes(place);
                 if place == 0 {
-                    return Ok(None);
+                    return Ok(false);
                 }
-                if u32::from_le_bytes([a, b, c, d]) == probe.tag
-                    && let Some(found) = accept(place)?
-                {
-                    return Ok(Some(found));
+                if u32::from_le_bytes([a, b, c, d]) == probe.tag && accept(place)? {
+                    return Ok(true);
                 }
             }
         }
-        Ok(None)
+        Ok(false)
     }
 
     /// The slots of one bucket, checked.

@@ -31,22 +31,31 @@ impl<B: Bytes> Map<B> {
         if name.len() > NAME_BYTES_MAX {
             return Ok(None);
         }
-        self.find(SectionKind::GroupsByName, name, |place| {
-            let group = self.group_at(place)?;
-            Ok((group.name() == name).then_some(group))
-        })
+        let is_wanted = |group: &GroupHead| group.name() == name;
+        self.group_of(SectionKind::GroupsByName, name, &is_wanted)
     }
 
     /// The group of this id.
     ///
     /// # Errors
     /// The map is damaged or cannot be read.
-    #[inline]
     pub fn group_by_id(&self, gid: u32) -> Result<Option<GroupHead>, ReadError> {
-        self.find(SectionKind::GroupsById, &gid.to_le_bytes(), |place| {
-            let group = self.group_at(place)?;
-            Ok((group.gid() == gid).then_some(group))
+        let is_wanted = |group: &GroupHead| group.gid() == gid;
+        self.group_of(SectionKind::GroupsById, &gid.to_le_bytes(), &is_wanted)
+    }
+
+    fn group_of(
+        &self,
+        index: SectionKind,
+        key: &[u8],
+        is_wanted: &dyn Fn(&GroupHead) -> bool,
+    ) -> Result<Option<GroupHead>, ReadError> {
+        let mut found = None;
+        self.find(index, key, &mut |place| {
+            found = Some(self.group_at(place)?);
+            Ok(found.as_ref().is_some_and(is_wanted))
         })
+        .map(|is_there| found.filter(|_| is_there))
     }
 
     /// Copies the members into a buffer of exactly [`GroupHead::members_bytes`] bytes: one byte
@@ -55,7 +64,6 @@ impl<B: Bytes> Map<B> {
     ///
     /// # Errors
     /// The map is damaged or cannot be read.
-    #[inline]
     pub fn read_members(&self, group: &GroupHead, buffer: &mut [u8]) -> Result<(), ReadError> {
         if buffer.len() != group.members_bytes() {
             return Err(ReadError::Damaged);
@@ -71,7 +79,6 @@ impl<B: Bytes> Map<B> {
         }
     }
 
-    #[inline]
     pub(crate) fn group_at(&self, place: u32) -> Result<GroupHead, ReadError> {
         if place & OF_USER != 0 {
             return self.private_group_at(place ^ OF_USER);
@@ -83,11 +90,12 @@ impl<B: Bytes> Map<B> {
     }
 
     fn private_group_at(&self, place: u32) -> Result<GroupHead, ReadError> {
-        self.checked_user(place, |user| {
+        let mut group = Err(ReadError::Damaged);
+        self.checked_user(place, &mut |user| {
             let (record, members) = user.private_group().ok_or(ReadError::Damaged)?;
             let name_bytes = user.name().unwrap_or_default().len();
             let links = user.group_links();
-            Ok(GroupHead {
+            group = Ok(GroupHead {
                 gid: links.id,
                 name_at: USER_HEAD_BYTES,
                 name_bytes,
@@ -96,8 +104,10 @@ impl<B: Bytes> Map<B> {
                 links,
                 // The length of the name lies before it, as it does before a member's.
                 body: Body::new(record, Lies::Here(USER_HEAD_BYTES - 1)),
-            })
-        })
+            });
+            Ok(())
+        })?;
+        group
     }
 }
 

@@ -67,26 +67,42 @@ impl<B: Bytes> Map<B> {
         if name.len() > NAME_BYTES_MAX {
             return Ok(None);
         }
-        self.find(SectionKind::UsersByName, name, |place| {
-            self.checked_user(place, |user| match user.name() == Some(name) {
-                true => user.hand_over(buffer).map(Some),
-                false => Ok(None),
-            })
-        })
+        let is_wanted = |user: &CheckedUser<'_>| user.name() == Some(name);
+        self.user_of(SectionKind::UsersByName, name, &is_wanted, buffer)
     }
 
     /// The user of this id.
     ///
     /// # Errors
     /// The map is damaged or cannot be read, or the text does not fit into the buffer.
-    #[inline]
     pub fn user_by_id(&self, uid: u32, buffer: &mut [u8]) -> Result<Option<UserRecord>, ReadError> {
-        self.find(SectionKind::UsersById, &uid.to_le_bytes(), |place| {
-            self.checked_user(place, |user| match user.head.uid == uid {
-                true => user.hand_over(buffer).map(Some),
-                false => Ok(None),
-            })
-        })
+        let is_wanted = |user: &CheckedUser<'_>| user.head.uid == uid;
+        self.user_of(
+            SectionKind::UsersById,
+            &uid.to_le_bytes(),
+            &is_wanted,
+            buffer,
+        )
+    }
+
+    fn user_of(
+        &self,
+        index: SectionKind,
+        key: &[u8],
+        is_wanted: &dyn Fn(&CheckedUser<'_>) -> bool,
+        buffer: &mut [u8],
+    ) -> Result<Option<UserRecord>, ReadError> {
+        let mut found = None;
+        self.find(index, key, &mut |place| {
+            self.checked_user(place, &mut |user| {
+                if is_wanted(user) {
+                    found = Some(user.hand_over(buffer)?);
+                }
+                Ok(())
+            })?;
+            Ok(found.is_some())
+        })?;
+        Ok(found)
     }
 
     /// The groups of the user of this name.
@@ -98,11 +114,17 @@ impl<B: Bytes> Map<B> {
         if name.len() > NAME_BYTES_MAX {
             return Ok(None);
         }
-        self.find(SectionKind::UsersByName, name, |place| {
-            self.checked_user(place, |user| {
-                Ok((user.name() == Some(name)).then(|| user.group_list()))
-            })
-        })
+        let mut found = None;
+        self.find(SectionKind::UsersByName, name, &mut |place| {
+            self.checked_user(place, &mut |user| {
+                if user.name() == Some(name) {
+                    found = Some(user.group_list());
+                }
+                Ok(())
+            })?;
+            Ok(found.is_some())
+        })?;
+        Ok(found)
     }
 
     /// Copies a group list into a buffer of exactly [`GroupList::bytes`] bytes: each id in four
@@ -126,12 +148,11 @@ impl<B: Bytes> Map<B> {
     }
 
     /// Lets `take` have the record at a place, once it is copied and checked.
-    #[inline]
-    pub(crate) fn checked_user<T>(
+    pub(crate) fn checked_user(
         &self,
         place: u32,
-        take: impl FnOnce(&CheckedUser<'_>) -> Result<T, ReadError>,
-    ) -> Result<T, ReadError> {
+        take: &mut dyn FnMut(&CheckedUser<'_>) -> Result<(), ReadError>,
+    ) -> Result<(), ReadError> {
         let at = offset_of(place)?;
         let mut block = [0; BLOCK_BYTES];
         self.read_array_within(SectionKind::Users, at, &mut block)?;
@@ -144,13 +165,13 @@ impl<B: Bytes> Map<B> {
 
     #[cold]
     #[inline(never)]
-    fn checked_long_user<T>(
+    fn checked_long_user(
         &self,
         head: UserHead,
         block: &[u8; BLOCK_BYTES],
         at: u64,
-        take: impl FnOnce(&CheckedUser<'_>) -> Result<T, ReadError>,
-    ) -> Result<T, ReadError> {
+        take: &mut dyn FnMut(&CheckedUser<'_>) -> Result<(), ReadError>,
+    ) -> Result<(), ReadError> {
         let mut whole = [0; USER_RECORD_BYTES_MAX];
         let (first, rest) = whole.split_at_mut(BLOCK_BYTES);
         first.copy_from_slice(block);
@@ -158,11 +179,8 @@ impl<B: Bytes> Map<B> {
         let rest = rest.get_mut(..missing).ok_or(ReadError::Damaged)?;
         self.read_within(SectionKind::Users, at + BLOCK_BYTES as u64, rest)?;
         let record = whole.get(..head.summed_bytes());
-        take(&CheckedUser::new(
-            head,
-            record.ok_or(ReadError::Damaged)?,
-            at,
-        )?)
+        let record = record.ok_or(ReadError::Damaged)?;
+        take(&CheckedUser::new(head, record, at)?)
     }
 }
 

@@ -267,6 +267,7 @@ impl Place<'_, CGroup> {
 
 /// Fills the table of pointers to the members. Each length is read before a pointer covers it: with
 /// n members it lies at least 7 (n - m) bytes behind the pointer of member m.
+#[inline(never)]
 fn point_to_members(buffer: &mut [u8], places: &GroupPlaces) -> Result<(), Failure> {
     let names = places.table + (places.members + 1) * POINTER_BYTES;
     if names > buffer.len() {
