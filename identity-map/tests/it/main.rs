@@ -8,6 +8,7 @@ mod ffi;
 mod limits;
 #[cfg(test)]
 mod memory;
+mod private_groups;
 #[cfg(test)]
 mod round_trip;
 #[cfg(test)]

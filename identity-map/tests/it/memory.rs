@@ -6,14 +6,14 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use identity_map::{Map, MemoryFile, ReadError, SealedMap, write_map};
+use identity_map::{Map, MapContent, MemoryFile, ReadError, SealedMap, write_map};
 use rustix::fs::{FallocateFlags, MemfdFlags, SealFlags};
 use rustix::fs::{fallocate, fcntl_add_seals, ftruncate, memfd_create};
 use rustix::io::Errno;
 
 use crate::damage::{answers, only_truth_or_error};
 use crate::ffi::Writable;
-use crate::sample::{by_name, content, opened};
+use crate::sample::{by_name, content, group, opened};
 
 const NEEDED: [SealFlags; 4] = [
     SealFlags::SHRINK,
@@ -147,4 +147,37 @@ fn memory_file(bytes: &[u8]) -> File {
 
 fn refusal(file: BorrowedFd<'_>) -> ReadError {
     Map::open_memory(file).unwrap_err()
+}
+
+#[test]
+fn a_long_list_is_still_bounded_once_its_sum_is_remembered() {
+    let names: Vec<String> = (0..3_000).map(|n| format!("person{n:06}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let content = MapContent {
+        groups: vec![group("everybody", 70_001, &names)],
+        ..MapContent::default()
+    };
+    let bytes = write_map(&content).unwrap();
+    let file = memory_file(&bytes);
+    let writable = Writable::of(file.as_fd(), bytes.len()).unwrap();
+    fcntl_add_seals(&file, NEEDED.into_iter().collect()).unwrap();
+    let map: Map<MemoryFile> = Map::open_memory(file.as_fd()).unwrap();
+    let everybody = map.group_by_id(70_001).unwrap().unwrap();
+    let mut room = vec![0; everybody.members_bytes()];
+    map.read_members(&everybody, &mut room).unwrap();
+    let (lengths, names) = room.split_at(3_000);
+    let at = |part: &[u8]| {
+        bytes
+            .windows(part.len())
+            .position(|here| here == part)
+            .unwrap()
+    };
+    let (lengths_at, names_at) = (at(lengths), at(names));
+    for (flipped, mask) in [(lengths_at, 0x40), (names_at + names.len() - 1, 0x20)] {
+        writable.flip(flipped, mask);
+        let spoilt = map.read_members(&everybody, &mut vec![0; room.len()]);
+        assert_eq!(spoilt, Err(ReadError::Damaged), "byte {flipped}");
+        writable.flip(flipped, mask);
+    }
+    assert_eq!(map.read_members(&everybody, &mut room), Ok(()));
 }
