@@ -79,6 +79,8 @@ fn row(request: &Request) -> (&'static [Entrance], Audience, Moment) {
     use Moment::{AfterBegin, Any, First};
     match request {
         Request::Begin(_) => (PAM, Themselves, First),
+        // Only sshd's word about a key counts.
+        Request::BeginAfterKey(_) => (PAM, Root, First),
         Request::Answer(_) => (PAM, Anyone, AfterBegin),
         Request::Account(_) => (PAM, Themselves, Any),
         Request::OpenSession(_) | Request::CloseSession(_) => (PAM, Root, Any),
@@ -96,6 +98,7 @@ fn row(request: &Request) -> (&'static [Entrance], Audience, Moment) {
 pub fn named_user(request: &Request) -> Option<&str> {
     match request {
         Request::Begin(begin) => Some(&begin.login.user),
+        Request::BeginAfterKey(after) => Some(&after.begin.login.user),
         Request::Account(login) | Request::OpenSession(login) | Request::Explain(login) => {
             Some(&login.user)
         }

@@ -9,6 +9,7 @@ use policy::{Decision, ReasonCode};
 
 use crate::cacher::Cacher;
 use crate::events::Event;
+use crate::factors::ssh_keys::{KeyRule, SSHD};
 use crate::tables::{Circumstances, Tables};
 
 /// What the account step answers.
@@ -26,12 +27,47 @@ pub async fn decide(cacher: &Cacher, login: &Login) -> Verdict {
     let Some(decision) = decision(cacher, &tables, login) else {
         return not_ours(&tables, login);
     };
+    if decision.allowed && key_without_code(cacher, &tables, login) {
+        return without_code(cacher, login).await;
+    }
     note(cacher, login, &decision).await;
     if !decision.allowed {
         return refusal(decision);
     }
     let must_change = asks_for_passwords(&login.service) && must_change(&tables, login);
     password_age(must_change, cacher.online())
+}
+
+/// sshd is told by a group to ask for a code after a key. Should it not have asked, because its
+/// settings or the published group say otherwise, nobody gets in by the key alone.
+fn key_without_code(cacher: &Cacher, tables: &Tables, login: &Login) -> bool {
+    let follows = tables
+        .person(&login.user)
+        .is_some_and(|person| KeyRule::of(tables.factor_policies()).code_follows(&person));
+    let passed = || {
+        cacher
+            .passed
+            .has(login.process, &login.user, cacher.since_boot())
+    };
+    login.service == SSHD && follows && !passed()
+}
+
+async fn without_code(cacher: &Cacher, login: &Login) -> Verdict {
+    let event = Event::new("auth.failed", "denied")
+        .user(&login.user)
+        .detail("service", login.service.as_str())
+        .detail("remote", login.remote_host.as_str())
+        .detail("reason_code", "code_not_asked")
+        .detail("user_known", true);
+    cacher.record(event).await;
+    Verdict {
+        sentences: vec![
+            "A key must be followed by a code here, and sshd did not ask for one. Its settings \
+             have changed; log in again, and if that does not help ask the host's admin."
+                .to_owned(),
+        ],
+        outcome: Outcome::Denied,
+    }
 }
 
 /// sudo asks even people without any right: they hear so before they are asked for a password.
@@ -172,7 +208,7 @@ fn decision(cacher: &Cacher, tables: &Tables, login: &Login) -> Option<Decision>
 
 /// The address behind `PAM_RHOST`: none for a local caller, an error for a name, which says
 /// nothing that could be trusted.
-fn source(remote_host: &str) -> Result<Option<IpAddr>, String> {
+pub(crate) fn source(remote_host: &str) -> Result<Option<IpAddr>, String> {
     let bare = remote_host.split('%').next().unwrap_or_default();
     if bare.is_empty() {
         return Ok(None);

@@ -13,6 +13,7 @@ use signed_bundle::{
 };
 
 use crate::config::{Members, Nss};
+use crate::factors::ssh_keys::KeyRule;
 use crate::local::LocalNames;
 use crate::owners::Strangers;
 use crate::people::{Difference, People, Seen};
@@ -80,6 +81,11 @@ pub fn apply(inputs: &Inputs<'_>) -> Applied {
     let names_by_gid = names_by_gid.collect();
     let mut tables = tables(inputs, people);
     tables.names_by_gid = names_by_gid;
+    let key_and_code = VirtualGroup::KeyAndCode.name();
+    tables.key_and_code = map
+        .groups
+        .first()
+        .is_some_and(|one| one.name == key_and_code);
     tables.groups = groups.len();
     tables.strangers = inputs
         .strangers
@@ -147,7 +153,7 @@ fn needs_other_shell(shell: &str, local: &LocalNames, nss: &Nss) -> bool {
 }
 
 fn map(inputs: &Inputs<'_>, people: &People, groups: &[GroupRecord]) -> MapContent {
-    let everybody = everybody_group(inputs);
+    let everybody = virtual_group(inputs, VirtualGroup::Everybody);
     let mut map = MapContent {
         version: inputs.manifest.version,
         issued_at_ms: inputs.manifest.issued.as_millisecond(),
@@ -159,6 +165,7 @@ fn map(inputs: &Inputs<'_>, people: &People, groups: &[GroupRecord]) -> MapConte
         owners: inputs.nss.owners,
         ..everyone(inputs, people, groups, everybody)
     };
+    add_key_and_code(&mut map, inputs, people);
     add_strangers(&mut map, inputs);
     first_of_each(&mut map);
     map
@@ -192,12 +199,35 @@ fn keep<T>(records: &mut Vec<T>, wanted: Vec<bool>) {
     records.retain(|_| wanted.next().unwrap_or(false));
 }
 
-fn everybody_group(inputs: &Inputs<'_>) -> Option<(GroupName, Gid)> {
+fn virtual_group(inputs: &Inputs<'_>, group: VirtualGroup) -> Option<(GroupName, Gid)> {
     let host = &inputs.read.slice.host;
-    let gid = *host.virtual_groups.get(&VirtualGroup::Everybody)?;
-    let name = VirtualGroup::Everybody.name();
+    let gid = *host.virtual_groups.get(&group)?;
+    let name = group.name();
     let free = !inputs.local.groups.contains_key(name.as_str()) && !inputs.local.has_gid(gid.get());
     free.then_some((name, gid))
+}
+
+/// The group of those whose key must be followed by a code. Always listed in full: what sshd does
+/// not see there it does not do. First, as the group of everybody is: no group of the bundle takes
+/// the name that sshd's settings go by.
+fn add_key_and_code(map: &mut MapContent, inputs: &Inputs<'_>, people: &People) {
+    let rule = KeyRule::of(&inputs.read.slice.host.policy.factor_policies);
+    let group = virtual_group(inputs, VirtualGroup::KeyAndCode);
+    let Some((name, gid)) = group.filter(|_| rule.demands_codes()) else {
+        return;
+    };
+    let records = people.iter().filter_map(|person| person.record());
+    let members = records.filter(|person| rule.code_follows(person));
+    let members: BTreeSet<UserName> = members.map(|person| person.username).collect();
+    if members.is_empty() {
+        return;
+    }
+    for user in &mut map.users {
+        user.groups
+            .extend(members.contains(&user.name).then_some(gid));
+    }
+    let members = members.into_iter().collect();
+    map.groups.insert(0, MapGroup { name, gid, members });
 }
 
 /// The people of the bundle, its groups, a private group for each person, and the virtual ones.

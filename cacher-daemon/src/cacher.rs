@@ -13,6 +13,9 @@ use crate::conversation::tries::Tries;
 use crate::disk::Disk;
 use crate::events::Event;
 use crate::events::spool::{Limits, Spool};
+use crate::factors::kept::Ledger;
+use crate::factors::passed::Passed;
+use crate::factors::remembered::Remembered;
 use crate::health::HealthCell;
 use crate::heap;
 use crate::helper_client::Helper;
@@ -64,6 +67,9 @@ pub struct Cacher {
     /// Something waits in the spool.
     pub(crate) events_wanted: Notify,
     pub(crate) tries: Arc<Tries>,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) remembered: Remembered,
+    pub(crate) passed: Passed,
     /// Open sessions of directory users.
     pub sessions: Sessions,
     /// Owners of ids without rights here.
@@ -106,6 +112,7 @@ impl Cacher {
         };
         let spool = Spool::open(paths.events(), Arc::clone(&disk), limits, boot)?;
         let tries = Tries::open(paths.tries())?;
+        let ledger = Ledger::open(paths.factors())?;
         let health = HealthCell::default();
         let enrolled = Enrolled::load(&paths)?;
         let identity = enrolled.as_ref().map(|enrolled| enrolled.identity.clone());
@@ -129,6 +136,9 @@ impl Cacher {
             directory: RwLock::new(directory),
             spool: Arc::new(Mutex::new(spool)),
             tries: Arc::new(tries),
+            ledger: Arc::new(ledger),
+            remembered: Remembered::default(),
+            passed: Passed::default(),
             events_wanted: Notify::new(),
             wake: Notify::new(),
             applying: tokio::sync::Mutex::new(()),

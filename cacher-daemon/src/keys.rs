@@ -1,10 +1,12 @@
-//! Public keys for sshd: those of an active person that may still be used. Whether the person may
-//! in is decided afterwards, in the account step.
+//! Public keys for sshd: those of an active person that may still be used, and that are enough here
+//! or will be followed by a code. Whether the person may in is decided afterwards, in the account
+//! step.
 
 use local_protocol::KeyQuestion;
 use policy::UserState;
 
 use crate::cacher::Cacher;
+use crate::factors::ssh_keys::KeyRule;
 
 /// Longest answer, well below a frame and sshd's own limit.
 const ANSWER_BYTES_MAX: usize = 60 * 1024;
@@ -21,6 +23,8 @@ pub fn lines(cacher: &Cacher, question: &KeyQuestion) -> Vec<String> {
     if person.state != UserState::Active || ended {
         return Vec::new();
     }
+    let rule = KeyRule::of(tables.factor_policies());
+    let asks = tables.key_and_code && rule.code_follows(&person);
     let offered = format!("{} {}", question.key_type, question.key);
     let mut left = ANSWER_BYTES_MAX;
     person
@@ -28,7 +32,7 @@ pub fn lines(cacher: &Cacher, question: &KeyQuestion) -> Vec<String> {
         .iter()
         .filter(|key| key.expires_at.is_none_or(|end| end > now))
         .filter(|key| question.key.is_empty() || key.line == offered)
-        .map(|key| key.line.clone())
+        .filter_map(|key| rule.line(key, asks))
         .take_while(|line| {
             let fits = line.len() < left;
             left = left.saturating_sub(line.len() + 1);

@@ -14,6 +14,7 @@ pub mod disk;
 mod ending;
 pub mod enroll;
 pub mod events;
+pub mod factors;
 mod ffi;
 pub mod health;
 pub mod heap;

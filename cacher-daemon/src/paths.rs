@@ -109,6 +109,12 @@ impl Paths {
         self.state.join("tries")
     }
 
+    /// What must not be forgotten about second factors.
+    #[must_use]
+    pub fn factors(&self) -> PathBuf {
+        self.state.join("factors")
+    }
+
     /// Owners without rights here whom this host has met.
     #[must_use]
     pub fn owners(&self) -> PathBuf {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use policy::UserState;
 use posix_names::LoginShell;
 use signed_bundle::{
-    CredentialRecord, HeldCredential, HeldPerson, PersonRecord, PersonView, ReadSlice,
+    CredentialRecord, HeldCredential, HeldPerson, PersonRecord, PersonView, ReadSlice, SharedSlice,
 };
 
 /// In what a host sees somebody differently from the bundle.
@@ -119,6 +119,12 @@ impl People {
         let order = |place: &u32| at(place).map(HeldCredential::user).cmp(&Some(user));
         let found = self.credentials.binary_search_by(order).ok()?;
         at(self.credentials.get(found)?).map(HeldCredential::record)
+    }
+
+    /// The bundle they come from.
+    #[must_use]
+    pub fn slice(&self) -> Option<&SharedSlice> {
+        self.read.as_ref().map(|read| &read.slice)
     }
 
     fn find(

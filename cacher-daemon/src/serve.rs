@@ -2,13 +2,13 @@
 
 use std::os::fd::AsFd;
 
-use local_protocol::{Outcome, Purpose, Reply, Request};
+use local_protocol::{Login, Outcome, Purpose, Reply, Request};
 use tracing::warn;
 
 use crate::access::{self, KnownUsers, Stage};
 use crate::cacher::Cacher;
 use crate::connection::{Broken, Connection, IDLE_TIMEOUT};
-use crate::conversation::{authenticate, change};
+use crate::conversation::{authenticate, authenticate_after_key, change};
 use crate::{account, keys, session, status};
 
 /// Answers requests until the peer leaves.
@@ -57,6 +57,11 @@ async fn answer(
     request: Request,
 ) -> Result<(), Broken> {
     match request {
+        Request::BeginAfterKey(after) => {
+            connection.stage = Stage::Begun;
+            let outcome = authenticate_after_key(cacher, connection, &after).await?;
+            connection.send(&Reply::Done(outcome)).await
+        }
         Request::Begin(begin) => {
             connection.stage = Stage::Begun;
             let outcome = match begin.purpose {
@@ -69,7 +74,9 @@ async fn answer(
         // The table lets an answer in only while a conversation waits for it.
         Request::Answer(_) => connection.send(&Reply::Refused).await,
         Request::Account(login) => {
-            let verdict = account::decide(cacher, &login).await;
+            // The kernel's word, not the message's.
+            let process = connection.peer.pid;
+            let verdict = account::decide(cacher, &Login { process, ..login }).await;
             for sentence in verdict.sentences {
                 connection.send(&Reply::Say(sentence)).await?;
             }

@@ -4,8 +4,10 @@
 use std::collections::{BTreeSet, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
-use policy::{AccessRule, Decision, Host, Person, Question, UnreadableRule};
-use signed_bundle::{CredentialRecord, EffectivePolicy, HostRecord, PersonRecord};
+use policy::{AccessRule, Decision, FactorPolicy, Host, Person, Question, UnreadableRule};
+use signed_bundle::{
+    CheckBitsRecord, CredentialRecord, EffectivePolicy, FactorsRecord, HostRecord, PersonRecord,
+};
 
 use crate::people::{People, Seen};
 
@@ -27,6 +29,8 @@ pub struct Tables {
     pub(crate) unreadable: Vec<UnreadableRule>,
     /// Groups that appear on this host.
     pub groups: usize,
+    /// Whether sshd can see who must type a code after a key.
+    pub(crate) key_and_code: bool,
     /// Names that are known here and have no rights here.
     pub(crate) strangers: BTreeSet<String>,
 }
@@ -104,6 +108,34 @@ impl Tables {
             .as_ref()
             .map(|host| host.policy.clone())
             .unwrap_or_default()
+    }
+
+    /// How logins here must be proven.
+    #[must_use]
+    pub fn factor_policies(&self) -> &[FactorPolicy] {
+        let host = self.host.as_ref();
+        host.map_or(&[], |host| &host.policy.factor_policies)
+    }
+
+    /// Which second factors a user has.
+    #[must_use]
+    pub fn factors_of(&self, user: &str) -> Option<&FactorsRecord> {
+        let mut all = self.people.slice()?.factors.iter();
+        all.find(|record| record.user == user)
+    }
+
+    /// Bits of a user's coming codes, by device.
+    pub fn check_bits_of(&self, user: &str) -> impl Iterator<Item = &CheckBitsRecord> {
+        let all = self.people.slice().map(|slice| slice.check_bits.iter());
+        all.into_iter()
+            .flatten()
+            .filter(move |record| record.user == user)
+    }
+
+    /// Bits of anybody's coming codes.
+    #[must_use]
+    pub fn any_check_bits(&self) -> Option<&CheckBitsRecord> {
+        self.people.slice()?.check_bits.first()
     }
 
     /// Whether some rule looks at where a login comes from.

@@ -32,6 +32,8 @@ pub enum Request {
     IdentityMemory,
     /// Who has a name that the identity map does not know?
     OwnerOfName(NameQuestion),
+    /// PAM begins to authenticate somebody of whom sshd has accepted a key already.
+    BeginAfterKey(BeginAfterKey),
 }
 
 /// What the cacher answers.
@@ -70,6 +72,15 @@ pub struct Begin {
     pub login: Login,
     /// Whether any other source on this host knows the name (the module asked `getpwnam`).
     pub known_elsewhere: bool,
+}
+
+/// What PAM begins after sshd has accepted a key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BeginAfterKey {
+    /// As without a key.
+    pub begin: Begin,
+    /// `SSH_AUTH_INFO_0` of the PAM environment: one line for each method that succeeded.
+    pub proven: String,
 }
 
 /// Why a conversation begins.

@@ -96,6 +96,11 @@ impl Handle {
         Some(unsafe { CStr::from_ptr(text) }.to_bytes().to_vec())
     }
 
+    /// What the program has put into the environment of the transaction.
+    pub(crate) fn environment(&self, name: &str) -> Option<Vec<u8>> {
+        bytes(self.0.getenv(name))
+    }
+
     /// Keeps bytes with the transaction. Never a secret: libpam copies and does not wipe them.
     pub(crate) fn remember(&self, key: &str, bytes: Vec<u8>) -> bool {
         self.0.send_bytes(key, bytes, None).is_ok()

@@ -3,7 +3,7 @@
 
 use std::ffi::c_int;
 
-use local_protocol::{Begin, Login, Outcome, Purpose, Request, SessionId};
+use local_protocol::{Begin, BeginAfterKey, Login, Outcome, Purpose, Request, SessionId};
 use pamsm::PamError;
 use zeroize::Zeroizing;
 
@@ -22,6 +22,11 @@ const PAM_PRELIM_CHECK: c_int = 0x4000;
 
 const PERSON: &str = "cloudid_person";
 const SESSIONS: &str = "cloudid_sessions";
+
+/// Where sshd says which methods have succeeded.
+const SSH_AUTH_INFO: &str = "SSH_AUTH_INFO_0";
+/// A certificate with many principals has a few kilobytes; more fits no frame beside the rest.
+const PROVEN_BYTES_MAX: usize = 32 * 1024;
 
 /// Longest name anything on a host could have; a longer one is nobody's.
 const NAME_BYTES_MAX: usize = 256;
@@ -101,10 +106,13 @@ impl<'a> Call<'a> {
         let user = self.handle.user_or_ask().ok_or(Ending::Silence)?;
         let login = self.login(&user, None)?;
         let name = login.user.clone();
-        let dialogue = self.talk(&self.begin(Purpose::Authenticate, login))?;
+        let opening = self.after_key(self.begin(Purpose::Authenticate, login));
+        // After a key the first thing typed may be a code, which opens no keyring.
+        let is_password = matches!(opening, Request::Begin(_));
+        let dialogue = self.talk(&opening)?;
         if let Ending::Decided(Outcome::Allowed | Outcome::PasswordMustChange) = dialogue.ending {
             self.pin(&name, true)?;
-            if let Some(password) = &dialogue.password {
+            if let Some(password) = dialogue.password.as_ref().filter(|_| is_password) {
                 self.handle.keep_password(password);
             }
         }
@@ -149,15 +157,31 @@ impl<'a> Call<'a> {
 
     fn change_password(&self, purpose: Purpose) -> Result<Ending, Ending> {
         let login = self.later_login()?;
-        Ok(self.talk(&self.begin(purpose, login))?.ending)
+        Ok(self
+            .talk(&Request::Begin(self.begin(purpose, login)))?
+            .ending)
     }
 
-    fn begin(&self, purpose: Purpose, login: Login) -> Request {
-        Request::Begin(Begin {
+    fn begin(&self, purpose: Purpose, login: Login) -> Begin {
+        Begin {
             purpose,
             known_elsewhere: is_known(&login.user),
             login,
-        })
+        }
+    }
+
+    /// sshd says which key it has accepted before it asks us. Nobody else is asked for it: in the
+    /// environments of other programs a person may have a hand.
+    fn after_key(&self, begin: Begin) -> Request {
+        let proven = (self.service == "sshd")
+            .then(|| self.handle.environment(SSH_AUTH_INFO))
+            .flatten()
+            .and_then(|proven| String::from_utf8(proven).ok())
+            .filter(|proven| (1..=PROVEN_BYTES_MAX).contains(&proven.len()));
+        match proven {
+            Some(proven) => Request::BeginAfterKey(BeginAfterKey { begin, proven }),
+            None => Request::Begin(begin),
+        }
     }
 
     /// The login of a step that may not be the first.

@@ -28,6 +28,8 @@ const OWNERS: &[(&str, Owners)] = &[
     ("all", Owners::All),
 ];
 
+const OFFLINE_MFA: &[(&str, bool)] = &[("check-bits", true), ("deny", false)];
+
 /// The settings in force.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -124,6 +126,10 @@ pub struct Nscd {
 pub struct Pam {
     /// Asks for the password.
     pub prompt: String,
+    /// Asks for a code.
+    pub otp_prompt: String,
+    /// Whether password and code are one answer, for tools that show a single prompt.
+    pub one_line: bool,
     /// Whether to say that the directory is away.
     pub offline_notice: bool,
     /// Pause after a wrong answer.
@@ -143,6 +149,14 @@ pub struct Offline {
     pub password_tries: u32,
     /// How long such a lock lasts.
     pub lock_for: Duration,
+    /// Whether verification codes count.
+    pub check_bits: bool,
+    /// How long they do after the directory was last heard of.
+    pub horizon: Duration,
+    /// Wrong codes before a lock.
+    pub code_tries: u32,
+    /// Whether backup codes count.
+    pub backup_codes: bool,
 }
 
 /// `[events]`
@@ -226,6 +240,10 @@ impl Config {
                 max_age: from.duration("offline.max_age", "168h"),
                 password_tries: from.number("offline.password_tries", 5, 1..=100),
                 lock_for: from.duration("offline.lock_for", "15m"),
+                check_bits: from.named("offline.mfa", OFFLINE_MFA),
+                horizon: from.duration_up_to("offline.horizon", "24h", "72h"),
+                code_tries: from.number("offline.code_tries", 3, 0..=100),
+                backup_codes: from.flag("offline.backup_codes", true),
             },
             events: Events {
                 spool_max: from.number("events.spool_max", 100_000, 1_000..=10_000_000),
@@ -284,6 +302,11 @@ impl Pam {
     fn read(from: &mut Reader) -> Self {
         Self {
             prompt: from.text("pam.prompt", "Password: "),
+            otp_prompt: from.text(
+                "pam.otp_prompt",
+                "Verification code, YubiKey or backup code: ",
+            ),
+            one_line: from.flag("pam.one_line", false),
             offline_notice: from.flag("pam.offline_notice", true),
             // A module waits for a word after an answer, but not for ever.
             fail_delay: from.duration_up_to("pam.fail_delay", "2s", "8s"),
@@ -293,10 +316,25 @@ impl Pam {
     }
 }
 
+impl Offline {
+    fn show(&self, put: &mut impl FnMut(&str, toml::Value)) {
+        put("offline.max_age", milliseconds(self.max_age).into());
+        put(
+            "offline.password_tries",
+            i64::from(self.password_tries).into(),
+        );
+        put("offline.lock_for", milliseconds(self.lock_for).into());
+        put("offline.mfa", name_of(OFFLINE_MFA, self.check_bits).into());
+        put("offline.horizon", milliseconds(self.horizon).into());
+        put("offline.code_tries", i64::from(self.code_tries).into());
+        put("offline.backup_codes", self.backup_codes.into());
+    }
+}
+
 /// The settings as TOML, every key with the value in force.
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = |duration: Duration| format!("{}ms", duration.as_millis());
+        let seconds = milliseconds;
         let mut sections = Table::new();
         let mut put = |key: &str, value: toml::Value| {
             let (section, name) = key.split_once('.').unwrap_or(("", key));
@@ -341,6 +379,8 @@ impl fmt::Display for Config {
         put("nss.fallback_for", self.nss.fallback_for.clone().into());
         put("nscd.enabled", self.nscd.enabled.into());
         put("pam.prompt", self.pam.prompt.clone().into());
+        put("pam.otp_prompt", self.pam.otp_prompt.clone().into());
+        put("pam.one_line", self.pam.one_line.into());
         put("pam.offline_notice", self.pam.offline_notice.into());
         put("pam.fail_delay", seconds(self.pam.fail_delay).into());
         put("pam.create_home", self.pam.create_home.into());
@@ -348,12 +388,7 @@ impl fmt::Display for Config {
             "pam.home_umask",
             format!("{:04o}", self.pam.home_umask).into(),
         );
-        put("offline.max_age", seconds(self.offline.max_age).into());
-        put(
-            "offline.password_tries",
-            i64::from(self.offline.password_tries).into(),
-        );
-        put("offline.lock_for", seconds(self.offline.lock_for).into());
+        self.offline.show(&mut put);
         put("events.spool_max", whole(self.events.spool_max));
         put(
             "events.spool_reserve",
@@ -363,6 +398,10 @@ impl fmt::Display for Config {
         put("events.flush", seconds(self.events.flush).into());
         f.write_str(&sections.to_string())
     }
+}
+
+fn milliseconds(duration: Duration) -> String {
+    format!("{}ms", duration.as_millis())
 }
 
 fn name_of<T: PartialEq + Copy>(names: &'static [(&str, T)], value: T) -> &'static str {

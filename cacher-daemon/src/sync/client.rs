@@ -5,8 +5,8 @@ use std::io;
 use std::time::Duration;
 
 use directory_api::agent::{
-    Acknowledgement, CertificateRenewal, CertificateRenewed, EventBatch, EventsStored,
-    OwnersAnswer, OwnersQuestion, PasswordChange, PasswordCheck,
+    Acknowledgement, CertificateRenewal, CertificateRenewed, CodeCheck, CodeChecked, EventBatch,
+    EventsStored, OwnersAnswer, OwnersQuestion, PasswordChange, PasswordCheck,
 };
 use reqwest::{Client, Response, StatusCode};
 use serde::Serialize;
@@ -208,6 +208,19 @@ impl DirectoryClient {
     /// Wrong, or no answer.
     pub async fn verify(&self, check: &PasswordCheck) -> Result<(), CallError> {
         done(self.post("verify", check, LOGIN_BUDGET).await?).await
+    }
+
+    /// Has a code checked and burnt, within the budget of a login.
+    ///
+    /// # Errors
+    /// Wrong, or no answer.
+    pub async fn check_code(&self, check: &CodeCheck) -> Result<CodeChecked, CallError> {
+        let call = async {
+            let response = accepted(self.post("codes", check, LOGIN_BUDGET).await?).await?;
+            let body = bounded(response, PROBLEM_BYTES_MAX).await?;
+            serde_json::from_slice(&body).map_err(|error| CallError::Nonsense(error.to_string()))
+        };
+        within(LOGIN_BUDGET, call).await
     }
 
     /// Has a password changed, within the budget of a login.

@@ -46,6 +46,9 @@ pub(crate) struct State {
     pub(crate) lose_event_answers: bool,
     pub(crate) owners: serde_json::Value,
     pub(crate) enroll: serde_json::Value,
+    /// The answer to a code, and what was asked.
+    pub(crate) code: Option<(u16, serde_json::Value)>,
+    pub(crate) codes_asked: Vec<serde_json::Value>,
     /// The certificate (PEM) that a host gets when it renews its own.
     pub(crate) renewed: String,
     pub(crate) root_chain: Vec<u8>,
@@ -233,6 +236,11 @@ fn answer(path: &str, body: &[u8], state: &Arc<Mutex<State>>) -> (u16, Vec<u8>) 
         "certificates" => {
             let renewed = serde_json::json!({"certificate": state.renewed});
             (200, renewed.to_string().into_bytes())
+        }
+        "codes" => {
+            state.codes_asked.push(json());
+            let (status, body) = state.code.clone().unwrap_or((404, serde_json::json!({})));
+            (status, body.to_string().into_bytes())
         }
         "enroll" => (200, state.enroll.to_string().into_bytes()),
         "verify" | "passwords" => {

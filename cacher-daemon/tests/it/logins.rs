@@ -22,7 +22,7 @@ use crate::directory::{FakeDirectory, Manner};
 use crate::disks::Broken;
 use crate::world::*;
 
-fn login(user: &str) -> Login {
+pub(crate) fn login(user: &str) -> Login {
     Login {
         user: user.to_owned(),
         service: "sshd".to_owned(),
@@ -30,7 +30,7 @@ fn login(user: &str) -> Login {
     }
 }
 
-fn begin(user: &str, known_elsewhere: bool) -> Begin {
+pub(crate) fn begin(user: &str, known_elsewhere: bool) -> Begin {
     Begin {
         purpose: Purpose::Authenticate,
         login: login(user),
@@ -39,9 +39,9 @@ fn begin(user: &str, known_elsewhere: bool) -> Begin {
 }
 
 /// What was shown, in order, and how it ended.
-type Heard = (Vec<String>, Option<Outcome>);
+pub(crate) type Heard = (Vec<String>, Option<Outcome>);
 
-async fn answers(mut module: UnixStream, typed: Vec<Vec<u8>>) -> Vec<String> {
+pub(crate) async fn answers(mut module: UnixStream, typed: Vec<Vec<u8>>) -> Vec<String> {
     let mut typed = typed.into_iter();
     let mut heard = Vec::new();
     loop {
@@ -69,7 +69,7 @@ async fn answers(mut module: UnixStream, typed: Vec<Vec<u8>>) -> Vec<String> {
     }
 }
 
-async fn talk(cacher: &Cacher, begin: &Begin, typed: &[&[u8]]) -> Heard {
+pub(crate) async fn talk(cacher: &Cacher, begin: &Begin, typed: &[&[u8]]) -> Heard {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let typed = typed.iter().map(|text| text.to_vec()).collect();
     let module = tokio::spawn(answers(theirs, typed));

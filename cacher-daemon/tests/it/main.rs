@@ -16,6 +16,8 @@ mod directory;
 mod disks;
 mod enrolment;
 mod events;
+mod factors;
+mod factors_by_key;
 mod homes;
 mod logins;
 mod lookups;

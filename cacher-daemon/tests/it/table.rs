@@ -4,8 +4,8 @@
 use cacher_daemon::access::{Entrance, KnownUsers, Refusal, Stage, check};
 use cacher_daemon::peer::Standing;
 use local_protocol::{
-    Begin, IdQuestion, KeyQuestion, Login, NameQuestion, Purpose, Request, Secret, SessionId,
-    SyncNow,
+    Begin, BeginAfterKey, IdQuestion, KeyQuestion, Login, NameQuestion, Purpose, Request, Secret,
+    SessionId, SyncNow,
 };
 
 const OWNER: u32 = 71_001;
@@ -51,7 +51,14 @@ fn requests() -> Vec<(&'static str, Request)> {
         key: String::new(),
     };
     vec![
-        ("Begin", Request::Begin(begin)),
+        ("Begin", Request::Begin(begin.clone())),
+        (
+            "BeginAfterKey",
+            Request::BeginAfterKey(BeginAfterKey {
+                begin,
+                proven: "publickey ssh-ed25519 AAAA".to_owned(),
+            }),
+        ),
         ("Answer", Request::Answer(Secret::new(b"x".to_vec()))),
         ("Account", Request::Account(login.clone())),
         ("OpenSession", Request::OpenSession(login.clone())),
@@ -77,6 +84,7 @@ fn requests() -> Vec<(&'static str, Request)> {
 /// `request: socket(s) | peers | stages`; whatever is not listed is refused.
 const EXPECTED: &str = "
 Begin: pam | root owner | fresh
+BeginAfterKey: pam | root | fresh
 Answer: pam | root owner other cloudid cloudid-keys nobody | begun
 Account: pam | root owner | fresh served
 OpenSession: pam | root | fresh served

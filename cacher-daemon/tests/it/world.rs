@@ -212,7 +212,7 @@ pub(crate) fn person(number: u32) -> PersonRecord {
     }
 }
 
-fn fingerprint(line: &str) -> String {
+pub(crate) fn fingerprint(line: &str) -> String {
     use base64::Engine;
     use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
     let blob = BASE64_STANDARD
@@ -302,6 +302,10 @@ impl TestHost {
         config.pam.create_home = false;
         config.events.spool_reserve = 4096;
         config
+    }
+
+    pub(crate) fn clock_now(&self) -> Timestamp {
+        self.clock.wall()
     }
 
     pub(crate) fn map_bytes(&self) -> Vec<u8> {

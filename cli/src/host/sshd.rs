@@ -13,6 +13,8 @@ use crate::error::Failure;
 pub(super) const DROP_IN: &str = "\
 # Written by `cloudid enroll`, taken away by `cloudid unenroll`. A file with a lower number wins.
 UsePAM yes
+Match Group cloudid-key-code
+    AuthenticationMethods publickey,keyboard-interactive:pam
 Match Group cloudid-users
     KbdInteractiveAuthentication yes
     PasswordAuthentication yes
@@ -162,6 +164,14 @@ mod tests {
         let indented = DROP_IN.lines().filter(|line| line.starts_with(' '));
         assert!(indented.clone().count() > 0);
         assert!(indented.into_iter().all(|line| !line.contains('#')));
+    }
+
+    #[test]
+    fn a_code_after_a_key_comes_first_because_the_first_value_wins() {
+        let place = |line: &str| DROP_IN.find(line).unwrap();
+        let with_code = place("AuthenticationMethods publickey,keyboard-interactive:pam\n");
+        assert!(place("Match Group cloudid-key-code\n") < with_code);
+        assert!(with_code < place("Match Group cloudid-users\n"));
     }
 
     #[test]

@@ -4,9 +4,9 @@
 use std::fmt::{Debug, Write};
 
 use local_protocol::{
-    Begin, HEADER_BYTES, HostStatus, IdQuestion, KeyQuestion, Login, MakeHome, NameQuestion,
-    Outcome, Owner, Prompt, Purpose, Reply, Request, Secret, SessionId, SyncNow, Verb, VerbResult,
-    decode, encode,
+    Begin, BeginAfterKey, HEADER_BYTES, HostStatus, IdQuestion, KeyQuestion, Login, MakeHome,
+    NameQuestion, Outcome, Owner, Prompt, Purpose, Reply, Request, Secret, SessionId, SyncNow,
+    Verb, VerbResult, decode, encode,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -56,6 +56,14 @@ pub(crate) fn requests() -> Vec<Request> {
         Request::IdentityMemory,
         Request::OwnerOfName(NameQuestion::User("alice".to_owned())),
         Request::OwnerOfName(NameQuestion::Group("staff".to_owned())),
+        Request::BeginAfterKey(BeginAfterKey {
+            begin: Begin {
+                purpose: Purpose::Authenticate,
+                login: login(),
+                known_elsewhere: true,
+            },
+            proven: "publickey ssh-ed25519 AAAA\n".to_owned(),
+        }),
     ]
 }
 
