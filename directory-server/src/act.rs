@@ -74,6 +74,13 @@ impl<'a> Act<'a> {
         &self.origin.actor.id
     }
 
+    /// The session or token by which it is made; empty for the directory itself.
+    #[must_use]
+    pub fn own_credential(&self) -> &'a str {
+        let caller = self.origin.caller.as_ref();
+        caller.map_or("", |caller| caller.credential_id.as_str())
+    }
+
     /// A new id.
     ///
     /// # Errors

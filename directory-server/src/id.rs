@@ -32,6 +32,8 @@ pub enum Kind {
     Event,
     /// `org_`
     Organisation,
+    /// `inv_`
+    Invitation,
 }
 
 const LENGTH: usize = 36;
@@ -53,6 +55,7 @@ impl Kind {
             Self::RoleAssignment => "rol_",
             Self::Event => "evt_",
             Self::Organisation => "org_",
+            Self::Invitation => "inv_",
         }
     }
 

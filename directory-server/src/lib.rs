@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod act;
+pub mod ageing;
 pub mod agent;
 pub mod api;
 pub mod assign;
@@ -15,8 +16,11 @@ pub mod config;
 pub mod dirty;
 pub mod http;
 pub mod id;
+pub mod invitations;
 pub mod keys;
 pub mod limiter;
+pub mod mail;
+mod pages;
 pub mod password;
 pub mod presence;
 pub mod publish;

@@ -8,12 +8,16 @@ use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::dirty::Dirty;
 use crate::limiter::Limiter;
+use crate::mail::Mailer;
 use crate::password::Passwords;
 use crate::store::{Organisation, Store};
 use crate::tls::Authority;
 
 /// Fast-lane messages that a slow stream may fall behind before it must start anew.
 const FAST_LANE_BACKLOG: usize = 1024;
+
+/// Somebody who types a password sees how good it is now, a few times a second at most.
+const ESTIMATES_PER_MINUTE: u32 = 120;
 
 /// Shared by all requests; cheap to clone.
 #[derive(Clone)]
@@ -36,6 +40,10 @@ pub struct AppState {
     pub logins_by_source: Limiter,
     /// Logins per account.
     pub logins_by_account: Limiter,
+    /// Sends mail, where a relay is set.
+    pub mailer: Mailer,
+    /// Estimates of passwords that nobody has set yet.
+    pub estimates: Limiter,
     /// The time.
     pub clock: Clock,
     /// Random numbers.
@@ -55,10 +63,12 @@ impl AppState {
         let (fast_lane, _) = broadcast::channel(FAST_LANE_BACKLOG);
         let passwords = Passwords::new(&config.password, config.limits.argon2_parallel);
         Self {
+            mailer: Mailer::new(config.mail.as_ref()),
             store,
             passwords,
             logins_by_source: Limiter::new(config.limits.login_per_minute_ip),
             logins_by_account: Limiter::new(config.limits.login_per_minute_user),
+            estimates: Limiter::new(ESTIMATES_PER_MINUTE),
             organisation: Arc::new(organisation),
             config: Arc::new(config),
             authority: Arc::new(authority),

@@ -1,8 +1,10 @@
-//! What time alone brings about: ephemeral hosts that are gone retire, silent ones are told of.
+//! What time alone brings about: ephemeral hosts that are gone retire, silent ones are told of,
+//! passwords age.
 
 use std::time::Duration;
 
 use crate::act::Act;
+use crate::ageing::{age_passwords, suspend_inactive};
 use crate::audit::{Draft, Severity};
 use crate::http::{Origin, Refused};
 use crate::presence::note_comings_and_goings;
@@ -18,6 +20,15 @@ pub fn start(state: AppState) {
             tokio::time::sleep(EVERY).await;
             if let Err(refused) = note_comings_and_goings(&state, listening_since).await {
                 tracing::error!(why = refused.detail(), "silent hosts were not noted");
+            }
+            if let Err(refused) = age_passwords(&state).await {
+                tracing::error!(why = refused.detail(), "old passwords were not marked");
+            }
+            if let Err(refused) = suspend_inactive(&state).await {
+                tracing::error!(
+                    why = refused.detail(),
+                    "nobody was suspended for inactivity"
+                );
             }
             if let Err(refused) = retire_gone_hosts(&state).await {
                 tracing::error!(

@@ -53,6 +53,8 @@ pub(crate) enum UserVerb {
     Add(Box<AddUser>),
     /// Change what an administrator may edit
     Edit(EditUser),
+    /// Make a one-time link for self-enrolment; mailed as well where mail is set up
+    Invite { user: String },
     /// Let the user log in, as rules say
     Activate { user: String },
     /// Refuse logins and end all sessions on every host, within seconds
@@ -115,6 +117,9 @@ pub(crate) struct AddUser {
     /// Active at once
     #[arg(long)]
     active: bool,
+    /// Make a one-time link with which the person enrols
+    #[arg(long, conflicts_with = "password_file")]
+    invite: bool,
     /// Set a password at once, read from a file, - for standard input
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
@@ -175,6 +180,7 @@ pub(crate) async fn run(verb: UserVerb, context: &Context) -> Result<(), Failure
         }
         UserVerb::Add(arguments) => add(*arguments, context).await,
         UserVerb::Edit(arguments) => edit(arguments, context).await,
+        UserVerb::Invite { user } => invite(&user, context).await,
         UserVerb::Activate { user } => act(&user, "activate", context).await,
         UserVerb::Suspend { user } => act(&user, "suspend", context).await,
         UserVerb::Unlock { user } => act(&user, "unlock", context).await,
@@ -198,6 +204,10 @@ pub(crate) async fn run(verb: UserVerb, context: &Context) -> Result<(), Failure
         UserVerb::Import { file } => import::run(&file, context).await,
         UserVerb::Rm { user } => objects::remove(&["users", &user], context).await,
     }
+}
+
+async fn invite(user: &str, context: &Context) -> Result<(), Failure> {
+    objects::post(&["users", user, "invite"], &Value::Null, context).await
 }
 
 async fn act(user: &str, action: &str, context: &Context) -> Result<(), Failure> {
@@ -228,6 +238,9 @@ async fn add(arguments: AddUser, context: &Context) -> Result<(), Failure> {
         labels: std::collections::BTreeMap::new(),
     };
     objects::create(&["users"], &user, context).await?;
+    if arguments.invite && !context.options.dry_run {
+        return invite(&name, context).await;
+    }
     match password {
         Some(password) if !context.options.dry_run => {
             set_password(&name, reset(Some(password), None, false), context).await

@@ -12,8 +12,10 @@ mod events;
 mod explain;
 mod groups;
 mod hosts;
+mod invitations;
 mod me;
 mod pages;
+mod password_policy;
 mod preview;
 mod problem;
 mod projects;
@@ -33,8 +35,13 @@ pub use events::{Event, EventObject, EventsVerified};
 pub use explain::{ExplainAnswer, ExplainQuestion, ExplainStep};
 pub use groups::{Group, GroupMember, GroupMembers, GroupSettings, MembersChange};
 pub use hosts::{ConfirmRemovals, Host, HostSettings, HostUser, TagsChange, TagsChanged};
+pub use invitations::{
+    EnrollPassword, EnrollTest, Enrolled, Enrollment, EnrollmentOpened, InvitationCreated,
+    PasswordStrength,
+};
 pub use me::{AccessibleHost, Me, PasswordChange};
 pub use pages::{Page, PageQuery};
+pub use password_policy::{PasswordPolicy, PasswordPolicySettings, PasswordProfile};
 pub use preview::{Change, Enforcement, EnforcementReport, EnforcementState, Preview, Reach};
 pub use problem::{FieldProblem, PROBLEM_TYPE_PREFIX, Problem};
 pub use projects::{Project, ProjectSettings};

@@ -15,7 +15,7 @@ use crate::api::users::{Stored, UserRow, store_verifier};
 use crate::api::{noted_try, too_many};
 use crate::audit::Draft;
 use crate::http::{Body, Refused};
-use crate::password::Checked;
+use crate::password::{Checked, Wish, verifier_for};
 use crate::reach::World;
 
 /// Questions about passwords of one host in a minute.
@@ -47,12 +47,13 @@ pub(super) async fn change(
         return Err(Refused::invalid("new", "The new password is the old one."));
     }
     let settings = user.settings()?;
-    let person = [user.username.as_str(), settings.display_name.as_str()];
     let app = &channel.app;
-    let verifier = app
-        .passwords
-        .verifier_of(&new, &person, &app.random)
-        .await?;
+    let wish = Wish {
+        user: &user.id,
+        names: &[&user.username, &settings.display_name, &settings.email],
+        password: &new,
+    };
+    let verifier = verifier_for(app, wish).await?;
     let mut act = Act::begin(app, &caller.origin).await?;
     // Suspended, or given another password, while the old one was compared.
     let row = UserRow::find(act.database(), &user.username).await?;

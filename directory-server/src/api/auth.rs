@@ -20,7 +20,7 @@ use crate::commands::bootstrap_hash;
 use crate::http::{Body, Call, Caller, Origin, Refused, SESSION_PREFIX, Visit, new_token};
 use crate::id::Kind;
 use crate::limiter::source_key;
-use crate::password::Checked;
+use crate::password::{Checked, Wish, verifier_for};
 use crate::state::AppState;
 
 pub(super) fn router() -> Router<AppState> {
@@ -28,6 +28,7 @@ pub(super) fn router() -> Router<AppState> {
         .route("/auth/login", post(login))
         .route("/auth/logout", post(logout))
         .route("/auth/session", get(session))
+        .route("/auth/renew", post(renew))
         .route("/auth/bootstrap", post(bootstrap))
 }
 
@@ -152,6 +153,38 @@ pub(crate) async fn noted_try(
     Ok(user.filter(|user| user.may_sign_in(now)))
 }
 
+/// Proves once more, by the password, that it is this user who asks. A try like any other.
+///
+/// # Errors
+/// There were too many tries, the password is wrong, or the account cannot sign in now.
+pub(crate) async fn proven(
+    state: &AppState,
+    origin: &Origin,
+    user: &UserRow,
+    password: &str,
+) -> Result<(), Refused> {
+    let (id, name, apart) = (&user.id, &user.username, origin.apart());
+    state
+        .logins_by_account
+        .take(id, origin.now)
+        .map_err(too_many)?;
+    let known = noted_try(state, &apart, name).await?;
+    let known = known.and_then(|user| user.password_verifier);
+    if state.passwords.compare(known, password).await? != Checked::Right {
+        return Err(Refused::new(
+            StatusCode::FORBIDDEN,
+            "forbidden",
+            "The password is wrong, or the account cannot sign in now.",
+        ));
+    }
+    let mut act = Act::begin(state, &apart).await?;
+    sqlx::query("UPDATE users SET failed_logins = 0, first_failed_at = NULL WHERE id = $1")
+        .bind(id)
+        .execute(act.database())
+        .await?;
+    act.finish_empty().await.map(drop)
+}
+
 async fn signed_in(
     state: &AppState,
     mut origin: Origin,
@@ -261,6 +294,27 @@ async fn logout(State(state): State<AppState>, call: Call) -> Result<Response, R
     act.finish_empty().await
 }
 
+/// The same session under a new token: after a change of what proves a person, whoever may have
+/// read the old token has nothing.
+async fn renew(State(state): State<AppState>, call: Call) -> Result<Response, Refused> {
+    let (token, hash) = new_token(SESSION_PREFIX, &state.random)?;
+    let mut act = Act::begin(&state, &call.origin).await?;
+    sqlx::query("UPDATE sessions SET token_hash = $2 WHERE id = $1")
+        .bind(&call.caller.credential_id)
+        .bind(hash)
+        .execute(act.database())
+        .await?;
+    let renewed = SessionCreated {
+        token: Secret::new(token),
+        expires_at: Time(call.caller.expires_at),
+        idle_seconds: state.config.auth.idle.as_secs().unsigned_abs(),
+        identity: call.caller.identity(),
+        must_change_password: call.caller.must_change_password,
+    };
+    act.record(Draft::new("console.session_renewed")).await?;
+    act.finish_with_secret(StatusCode::OK, &renewed).await
+}
+
 async fn session(call: Call) -> Json<Identity> {
     Json(call.caller.identity())
 }
@@ -280,11 +334,17 @@ async fn bootstrap(
     if !fits {
         return Err(wrong_secret());
     }
-    let person = [request.username.as_str(), request.display_name.as_str()];
-    let verifier = state
-        .passwords
-        .verifier_of(request.password.expose(), &person, &state.random)
-        .await?;
+    let names = [
+        request.username.as_str(),
+        &request.display_name,
+        &request.email,
+    ];
+    let wish = Wish {
+        user: "",
+        names: &names,
+        password: request.password.expose(),
+    };
+    let verifier = verifier_for(&state, wish).await?;
     let mut act = Act::begin(&state, &origin).await?;
     let used = sqlx::query(
         "UPDATE organisation SET bootstrap_hash = NULL, bootstrap_used_at = $2

@@ -8,13 +8,13 @@ use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use directory_api::rest::{AccessibleHost, Me, NewSshKey, Page, PasswordChange};
 
-use super::auth::noted_try;
+use super::auth::proven;
 use super::users::{Stored, UserRow, store_verifier};
 use super::{reachable, ssh_keys};
 use crate::act::Act;
 use crate::audit::Draft;
 use crate::http::{Asked, Body, Call, NoShortForms, Refused};
-use crate::password::Checked;
+use crate::password::{Wish, verifier_for};
 use crate::reach::{Login, World};
 use crate::state::AppState;
 
@@ -70,7 +70,7 @@ async fn add_key(
     Body(new): Body<NewSshKey>,
 ) -> Result<Response, Refused> {
     let user = own(&state, &call).await?;
-    ssh_keys::add(&state, &call, &user, new).await
+    ssh_keys::add(&state, &call.origin, &user, new).await
 }
 
 async fn remove_key(
@@ -79,7 +79,7 @@ async fn remove_key(
     Path(id): Path<String>,
 ) -> Result<Response, Refused> {
     let user = own(&state, &call).await?;
-    ssh_keys::take(&state, &call, &user, &id).await
+    ssh_keys::take(&state, &call.origin, &user, &id).await
 }
 
 async fn password(
@@ -87,33 +87,41 @@ async fn password(
     call: Call,
     Body(change): Body<PasswordChange>,
 ) -> Result<Response, Refused> {
-    let user = own(&state, &call).await?;
-    // The old password is a guess like any other.
-    state
-        .logins_by_account
-        .take(&user.id, call.now())
-        .map_err(super::auth::too_many)?;
-    if change.old == change.new {
-        return Err(Refused::invalid("new", "The new password is the old one."));
-    }
-    let settings = user.settings()?;
-    let person = [user.username.as_str(), settings.display_name.as_str()];
-    let verifier = state
-        .passwords
-        .verifier_of(change.new.expose(), &person, &state.random)
-        .await?;
-    let known = noted_try(&state, &call.origin.apart(), &user.username).await?;
-    let known = known.and_then(|user| user.password_verifier);
-    let checked = state.passwords.compare(known, change.old.expose()).await?;
-    if checked != Checked::Right {
-        return Err(Refused::new(
+    change_password(&state, &call, &change).await
+}
+
+/// Another password; the session of the caller stays, all others end.
+pub(crate) async fn change_password(
+    state: &AppState,
+    call: &Call,
+    change: &PasswordChange,
+) -> Result<Response, Refused> {
+    let user = own(state, call).await?;
+    // The old one first: nobody learns about old passwords without having proven one.
+    let old = change.old.expose();
+    let wrong = |refused: Refused| match refused.code() {
+        "forbidden" => Refused::new(
             StatusCode::FORBIDDEN,
             "forbidden",
             "The old password is wrong.",
         )
-        .field("old", "wrong"));
+        .field("old", "wrong"),
+        _ => refused,
+    };
+    proven(state, &call.origin, &user, old)
+        .await
+        .map_err(wrong)?;
+    if change.old == change.new {
+        return Err(Refused::invalid("new", "The new password is the old one."));
     }
-    let mut act = Act::begin(&state, &call.origin).await?;
+    let settings = user.settings()?;
+    let wish = Wish {
+        user: &user.id,
+        names: &[&user.username, &settings.display_name, &settings.email],
+        password: change.new.expose(),
+    };
+    let verifier = verifier_for(state, wish).await?;
+    let mut act = Act::begin(state, &call.origin).await?;
     store_verifier(
         &mut act,
         &Stored {

@@ -3,6 +3,7 @@
 mod access_rules;
 mod api_tokens;
 mod auth;
+mod enroll;
 mod enrollment_tokens;
 mod events;
 mod explain;
@@ -11,10 +12,11 @@ mod hosts;
 mod me;
 mod openapi;
 mod operations;
+mod password_policy;
 mod projects;
 mod reachable;
 mod roles;
-mod ssh_keys;
+pub(crate) mod ssh_keys;
 pub(crate) mod users;
 
 use axum::Router;
@@ -30,6 +32,7 @@ use crate::state::AppState;
 
 pub(crate) use auth::{noted_try, too_many};
 pub use openapi::document;
+pub(crate) use reachable::reachable_hosts;
 
 /// Everything below `/api/v1`.
 pub fn router() -> Router<AppState> {
@@ -38,6 +41,8 @@ pub fn router() -> Router<AppState> {
         .merge(auth::router())
         .merge(me::router())
         .merge(api_tokens::router())
+        .merge(enroll::router())
+        .merge(password_policy::router())
         .merge(users::router())
         .merge(ssh_keys::router())
         .merge(groups::router())

@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::routing::get;
 use axum::{Json, Router};
 use directory_api::rest::{AccessibleHost, HostUser, Page, Time};
+use jiff::Timestamp;
 use policy::UserState;
 use serde::Deserialize;
 use sqlx::SqliteConnection;
@@ -116,6 +117,18 @@ pub(super) async fn users_of(
         })
     });
     Ok(whole(users.collect()))
+}
+
+/// The hosts where a login of this user works at this moment.
+pub(crate) async fn reachable_hosts(
+    state: &AppState,
+    user: &str,
+    now: Timestamp,
+) -> Result<Vec<AccessibleHost>, Refused> {
+    let mut snapshot = state.store.snapshot().await?;
+    let world = World::load(&mut snapshot).await?;
+    let hosts = hosts_of(&world, user, &Login::by_ssh(now)).items;
+    Ok(hosts.into_iter().filter(|host| host.allowed).collect())
 }
 
 /// The hosts that some rule gives to a user, with what would be said there.

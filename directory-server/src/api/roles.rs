@@ -134,6 +134,7 @@ pub(super) async fn assign(
     if given.rows_affected() == 0 {
         return Err(Refused::conflict("This user holds this role already."));
     }
+    end_sessions(act, &user.id).await?;
     act.record(
         Draft::new("role.assigned")
             .target("user", &user.id, &user.username)
@@ -142,6 +143,17 @@ pub(super) async fn assign(
     )
     .await?;
     Ok(id)
+}
+
+/// Who may do more or less than before signs in anew; whoever changes their own roles goes on.
+async fn end_sessions(act: &mut Act<'_>, user: &str) -> Result<(), Refused> {
+    let own = act.own_credential().to_owned();
+    sqlx::query("DELETE FROM sessions WHERE user_id = $1 AND id <> $2")
+        .bind(user)
+        .bind(own)
+        .execute(act.database())
+        .await?;
+    Ok(())
 }
 
 /// The role as it is stored.
@@ -163,6 +175,7 @@ async fn remove(
         .bind(&row.id)
         .execute(act.database())
         .await?;
+    end_sessions(&mut act, &row.user_id).await?;
     act.record(
         Draft::new("role.removed")
             .target("user", &row.user_id, &row.username)

@@ -12,10 +12,10 @@ use super::time;
 use super::users::UserRow;
 use crate::act::Act;
 use crate::audit::{Draft, Severity};
-use crate::http::{Asked, Body, Call, Column, Listing, NoShortForms, Refused, field};
+use crate::http::{Asked, Body, Call, Column, Listing, NoShortForms, Origin, Refused, field};
 use crate::id::Kind;
 use crate::reach::moment;
-use crate::ssh_key;
+use crate::ssh_key::{self, ReadKey};
 use crate::state::AppState;
 
 const KEYS_PER_USER_MAX: i64 = 50;
@@ -102,28 +102,46 @@ async fn create(
     let mut snapshot = state.store.snapshot().await?;
     let user = UserRow::find_to_change(&mut snapshot, &id, &call.caller).await?;
     drop(snapshot);
-    add(&state, &call, &user, new).await
+    add(&state, &call.origin, &user, new).await
 }
 
-/// Adds a key. Somebody who sends a private key is told, and it is written down that they did.
+/// Adds a key.
 pub(super) async fn add(
     state: &AppState,
-    call: &Call,
+    origin: &Origin,
     user: &UserRow,
     new: NewSshKey,
 ) -> Result<Response, Refused> {
-    let key = match ssh_key::read(&new.public_key) {
-        Ok(key) => key,
-        Err(refused) if refused.code() == "private_key_sent" => {
-            note_private_key(state, call, user).await?;
-            return Err(refused);
-        }
-        Err(refused) => return Err(refused),
-    };
+    let key = read_or_note(state, origin, user, &new).await?;
+    let mut act = Act::begin(state, origin).await?;
+    let shown = insert(&mut act, user, key, new).await?;
+    act.finish(StatusCode::CREATED, &shown, None).await
+}
+
+/// Reads a key. Somebody who sends a private one is told, and it is written down that they did.
+pub(crate) async fn read_or_note(
+    state: &AppState,
+    origin: &Origin,
+    user: &UserRow,
+    new: &NewSshKey,
+) -> Result<ReadKey, Refused> {
+    let read = ssh_key::read(&new.public_key);
+    if matches!(&read, Err(refused) if refused.code() == "private_key_sent") {
+        note_private_key(state, origin, user).await?;
+    }
+    read
+}
+
+/// Stores a key that was read.
+pub(crate) async fn insert(
+    act: &mut Act<'_>,
+    user: &UserRow,
+    key: ReadKey,
+    new: NewSshKey,
+) -> Result<SshKey, Refused> {
     let comment = new
         .comment
         .map_or(key.comment, |text| ssh_key::comment(&text));
-    let mut act = Act::begin(state, &call.origin).await?;
     let id = act.new_id(Kind::SshKey)?;
     let (now, actor) = (act.now_ms(), act.actor_id());
     let held: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM ssh_keys WHERE user_id = $1")
@@ -167,11 +185,15 @@ pub(super) async fn add(
         .bind(&id)
         .fetch_one(act.database())
         .await?;
-    act.finish(StatusCode::CREATED, &row.shown(), None).await
+    Ok(row.shown())
 }
 
-async fn note_private_key(state: &AppState, call: &Call, user: &UserRow) -> Result<(), Refused> {
-    let origin = call.origin.apart();
+async fn note_private_key(
+    state: &AppState,
+    origin: &Origin,
+    user: &UserRow,
+) -> Result<(), Refused> {
+    let origin = origin.apart();
     let mut act = Act::begin(state, &origin).await?;
     act.record(
         Draft::new("user.private_key_refused")
@@ -190,17 +212,17 @@ async fn remove(
     let mut snapshot = state.store.snapshot().await?;
     let user = UserRow::find_to_change(&mut snapshot, &id, &call.caller).await?;
     drop(snapshot);
-    take(&state, &call, &user, &key).await
+    take(&state, &call.origin, &user, &key).await
 }
 
 /// Removes a key of this user by its id or fingerprint; a key of somebody else is not found.
-pub(super) async fn take(
+pub(crate) async fn take(
     state: &AppState,
-    call: &Call,
+    origin: &Origin,
     user: &UserRow,
     key: &str,
 ) -> Result<Response, Refused> {
-    let mut act = Act::begin(state, &call.origin).await?;
+    let mut act = Act::begin(state, origin).await?;
     let row: KeyRow = sqlx::query_as(
         "SELECT * FROM ssh_keys WHERE user_id = $1 AND (id = $2 OR fingerprint = $2)",
     )

@@ -4,14 +4,15 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use directory_api::rest::Lifetime;
+use directory_api::rest::{Lifetime, Secret};
 use jiff::SignedDuration;
 use toml::de::DeTable;
 use toml::{Table, Value};
 
-use super::raw::Raw;
+use super::raw::{Raw, RawMail};
 use super::words::nearest;
-use super::{Auth, Config, DEFAULTS, Keys, Limits, Override, Password, Server};
+use super::{Auth, Config, DEFAULTS, Keys, Limits, Mail, Override, Password, Server};
+use crate::mail;
 
 const ARGON2_MEMORY_KIB_MIN: i64 = 19_456;
 const ARGON2_MEMORY_KIB_MAX: i64 = 1_048_576;
@@ -211,6 +212,7 @@ impl Checking<'_> {
         let keys = self.keys(raw);
         let auth = self.auth(raw);
         let password = self.password(raw);
+        let mail = self.mail(raw);
         let limits = self.limits(raw);
         Some(Config {
             server: Server {
@@ -223,6 +225,7 @@ impl Checking<'_> {
             keys: keys?,
             auth: auth?,
             password: password?,
+            mail: mail?,
             limits: limits?,
         })
     }
@@ -279,6 +282,34 @@ impl Checking<'_> {
             argon2_memory_kib: argon2_memory_kib?,
             argon2_passes: argon2_passes?,
         })
+    }
+
+    /// Without a relay there is no mail; with one there is a sender.
+    #[expect(
+        clippy::option_option,
+        reason = "the outer one says whether the settings are sound"
+    )]
+    fn mail(&mut self, raw: &Raw) -> Option<Option<Mail>> {
+        let RawMail { smtp, from } = &raw.mail;
+        if smtp.is_empty() {
+            return Some(None);
+        }
+        if !mail::is_relay(smtp) {
+            self.problem("mail", "smtp", "must be smtp://HOST or smtps://HOST");
+            return None;
+        }
+        if !mail::is_address(from) {
+            self.problem(
+                "mail",
+                "from",
+                "must be an address: cloudid <cloudid@example.org>",
+            );
+            return None;
+        }
+        Some(Some(Mail {
+            smtp: Secret::new(smtp.clone()),
+            from: from.clone(),
+        }))
     }
 
     fn limits(&mut self, raw: &Raw) -> Option<Limits> {

@@ -7,6 +7,7 @@ mod words;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use directory_api::rest::Secret;
 use jiff::SignedDuration;
 
 pub use check::{BadConfig, ConfigProblem};
@@ -27,6 +28,8 @@ pub struct Config {
     pub auth: Auth,
     /// `[password]`
     pub password: Password,
+    /// `[mail]`
+    pub mail: Option<Mail>,
     /// `[limits]`
     pub limits: Limits,
 }
@@ -87,6 +90,15 @@ pub struct Password {
     pub argon2_memory_kib: u32,
     /// Argon2id passes.
     pub argon2_passes: u32,
+}
+
+/// Where mail is handed in, and from whom it comes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mail {
+    /// Address of the relay; may hold a password.
+    pub smtp: Secret,
+    /// The sender.
+    pub from: String,
 }
 
 /// What one caller may ask of the server.

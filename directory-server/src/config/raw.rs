@@ -10,6 +10,7 @@ pub(super) struct Raw {
     pub(super) keys: RawKeys,
     pub(super) auth: RawAuth,
     pub(super) password: RawPassword,
+    pub(super) mail: RawMail,
     pub(super) limits: RawLimits,
 }
 
@@ -56,6 +57,13 @@ pub(super) struct RawPassword {
     pub(super) min_length: i64,
     pub(super) argon2_memory_kib: i64,
     pub(super) argon2_passes: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawMail {
+    pub(super) smtp: String,
+    pub(super) from: String,
 }
 
 #[derive(Deserialize)]

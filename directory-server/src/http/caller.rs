@@ -71,7 +71,7 @@ pub fn new_token(prefix: &str, random: &Random) -> Result<(String, String), NoRa
 }
 
 /// Tokens have 256 random bits: a plain hash cannot be turned back.
-fn token_hash(token: &str) -> String {
+pub(crate) fn token_hash(token: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(token))
 }
 

@@ -39,9 +39,16 @@ pub(super) async fn layer(
     with_id(response, &id)
 }
 
-/// The path only: a query can hold what must not stand in a log.
+/// The path only: a query can hold what must not stand in a log, and so can the link of an
+/// invitation.
 fn path_of(uri: &Uri) -> String {
-    posix_names::clean_line(uri.path(), 256)
+    let mut after_enroll = false;
+    let parts = uri.path().split('/').map(|part| {
+        let shown = if after_enroll { "(code)" } else { part };
+        after_enroll = part == "enroll";
+        shown
+    });
+    posix_names::clean_line(&parts.collect::<Vec<_>>().join("/"), 256)
 }
 
 fn given(request: &Request) -> Option<String> {
@@ -70,4 +77,23 @@ fn with_id(mut response: Response, id: &str) -> Response {
         response.headers_mut().insert(HEADER, value);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn web_08_the_log_shows_no_code_of_an_invitation() {
+        for (path, logged) in [
+            ("/enroll/cle_secret", "/enroll/(code)"),
+            (
+                "/api/v1/enroll/cle_secret/test",
+                "/api/v1/enroll/(code)/test",
+            ),
+            ("/api/v1/users/alice?code=cle_secret", "/api/v1/users/alice"),
+        ] {
+            assert_eq!(path_of(&path.parse().unwrap()), logged);
+        }
+    }
 }

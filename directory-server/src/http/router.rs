@@ -12,19 +12,23 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::{Refused, caller, idempotency, request_id};
-use crate::api;
 use crate::state::AppState;
+use crate::{api, pages};
 
 /// Largest body of a request.
 pub(super) const BODY_BYTES_MAX: usize = 1 << 20;
 
 /// The whole server; `hosts` is the host channel.
 pub fn router(state: AppState, hosts: Router<AppState>) -> Router {
+    let api = Router::new()
+        .nest("/api/v1", people(&state))
+        .with_state(state.clone());
     Router::new()
         .route("/healthz", get(healthy))
         .route("/readyz", get(ready))
         .route("/version", get(version))
         .merge(hosts)
+        .merge(pages::router(state.clone(), api))
         .nest("/api/v1", people(&state))
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)

@@ -1,7 +1,10 @@
 //! Passwords: what they must be, how they are hashed and compared. Slow work runs on threads of its
 //! own, a few at a time.
 
+mod new;
+mod policy;
 mod rules;
+mod strength;
 mod verifier;
 
 use std::sync::Arc;
@@ -11,7 +14,10 @@ use axum::http::StatusCode;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
+pub use new::{Wish, strength_of, verifier_for};
+pub use policy::{Policy, StoredPolicy, check};
 pub use rules::{normal_form, unmet};
+pub use strength::{Strength, strength};
 pub use verifier::{Checked, importable};
 
 use crate::clock::Random;
@@ -24,7 +30,6 @@ pub struct Passwords {
     argon2: Argon2<'static>,
     parameters: String,
     permits: Arc<Semaphore>,
-    min_length: usize,
 }
 
 impl Passwords {
@@ -38,25 +43,7 @@ impl Passwords {
             parameters: format!("m={},t={},p=1", params.m_cost(), params.t_cost()),
             argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
             permits: Arc::new(Semaphore::new(parallel)),
-            min_length: password.min_length,
         }
-    }
-
-    /// Checks a new password and makes its verifier.
-    ///
-    /// # Errors
-    /// The password does not meet the rules; which, stands in `unmet`.
-    pub async fn verifier_of(
-        &self,
-        password: &str,
-        person: &[&str],
-        random: &Random,
-    ) -> Result<String, Refused> {
-        let unmet = unmet(password, self.min_length, person);
-        if !unmet.is_empty() {
-            return Err(rejected(unmet));
-        }
-        self.hash(password, random).await
     }
 
     /// Makes a verifier of a password that was accepted before.
@@ -99,7 +86,8 @@ impl Passwords {
         !verifier.starts_with("$argon2id$") || parameters != Some(&self.parameters)
     }
 
-    async fn slowly<T: Send + 'static>(
+    /// Slow work on a thread of its own, when it is its turn.
+    pub(super) async fn slowly<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Refused> {
@@ -108,16 +96,6 @@ impl Passwords {
             .await
             .map_err(|_| cannot_tell())
     }
-}
-
-fn rejected(unmet: Vec<String>) -> Refused {
-    Refused::new(
-        StatusCode::UNPROCESSABLE_ENTITY,
-        "password_rejected",
-        "The new password does not meet the rules.",
-    )
-    .hint("A few words that do not belong together are long and easy to remember.")
-    .unmet(unmet)
 }
 
 fn cannot_tell() -> Refused {

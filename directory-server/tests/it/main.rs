@@ -19,6 +19,8 @@ mod agent_world;
 #[cfg(test)]
 mod disaster;
 #[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod people_world;
 #[cfg(test)]
 mod publish_renewal;
@@ -32,6 +34,8 @@ mod rest_access;
 mod rest_audit;
 #[cfg(test)]
 mod rest_bodies;
+#[cfg(test)]
+mod rest_enroll;
 #[cfg(test)]
 mod rest_lists;
 #[cfg(test)]

@@ -125,6 +125,10 @@ impl Asking<'_> {
 impl Directory {
     /// With nobody in it.
     pub(crate) async fn empty() -> Self {
+        Self::with_settings(&cheap_settings(1000)).await
+    }
+
+    async fn with_settings(settings: &[Override]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(AtomicI64::new(START_MS));
         let hand = Arc::clone(&clock);
@@ -145,7 +149,7 @@ impl Directory {
             .unwrap();
         tx.commit().await.unwrap();
         let (authority, _) = Authority::create("Example", time.now()).unwrap();
-        let config = Config::read("", &cheap_settings()).unwrap();
+        let config = Config::read("", settings).unwrap();
         let outside = (time, Random::of_system());
         let app = AppState::new(store, organisation, config, authority, outside);
         Self {
@@ -158,7 +162,12 @@ impl Directory {
 
     /// With an owner, whose session is returned.
     pub(crate) async fn with_owner() -> (Self, String) {
-        let directory = Self::empty().await;
+        Self::with_owner_and_limits(1000).await
+    }
+
+    /// The same, where sources and accounts have so many tries a minute.
+    pub(crate) async fn with_owner_and_limits(tries: u32) -> (Self, String) {
+        let directory = Self::with_settings(&cheap_settings(tries)).await;
         let body = json!({"secret": SECRET, "username": OWNER, "password": PASSWORD});
         let answer = directory
             .ask("", Method::POST, "/auth/bootstrap")
@@ -295,12 +304,13 @@ impl Directory {
 }
 
 /// Hashing as cheap as the rules allow, and enough tries for a test.
-fn cheap_settings() -> Vec<Override> {
+fn cheap_settings(tries: u32) -> Vec<Override> {
+    let tries = tries.to_string();
     [
         ("password", "argon2_memory_kib", "19456"),
         ("password", "argon2_passes", "2"),
-        ("limits", "login_per_minute_ip", "1000"),
-        ("limits", "login_per_minute_user", "1000"),
+        ("limits", "login_per_minute_ip", tries.as_str()),
+        ("limits", "login_per_minute_user", tries.as_str()),
     ]
     .map(|(section, key, value)| Override {
         section: section.to_owned(),

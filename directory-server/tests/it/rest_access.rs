@@ -11,6 +11,13 @@ const ANONYMOUS: &[(&str, &str)] = &[
     ("GET", "/api/v1/openapi.json"),
     ("POST", "/api/v1/auth/bootstrap"),
     ("POST", "/api/v1/auth/login"),
+    ("GET", "/api/v1/enroll/{code}"),
+    ("POST", "/api/v1/enroll/{code}/open"),
+    ("POST", "/api/v1/enroll/{code}/strength"),
+    ("POST", "/api/v1/enroll/{code}/password"),
+    ("POST", "/api/v1/enroll/{code}/ssh-key"),
+    ("POST", "/api/v1/enroll/{code}/test"),
+    ("POST", "/api/v1/enroll/{code}/finish"),
 ];
 
 fn path_of(call: &str) -> String {
@@ -67,9 +74,10 @@ fn oracle_area(method: &str, path: &str) -> &'static str {
     let path = path.trim_start_matches("/api/v1/");
     let first = path.split('/').next().unwrap();
     match first {
-        "openapi.json" => "anybody",
+        "openapi.json" | "enroll" => "anybody",
         "auth" if path.ends_with("login") || path.ends_with("bootstrap") => "anybody",
         "me" if method != "GET" => "person",
+        "auth" if path.ends_with("renew") => "person",
         "tokens" if method == "POST" => "person",
         "auth" | "me" | "tokens" => "self",
         "events" => "events",
@@ -78,7 +86,7 @@ fn oracle_area(method: &str, path: &str) -> &'static str {
         "users" => "users",
         "groups" => "groups",
         "hosts" | "projects" => "hosts",
-        "access-rules" => "rules",
+        "access-rules" | "password-policy" => "rules",
         "enrollment-tokens" => "enrollment",
         "role-assignments" => "roles",
         other => panic!("the oracle does not know {other}"),

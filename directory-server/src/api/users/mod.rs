@@ -15,6 +15,7 @@ use crate::state::AppState;
 pub(crate) use create::{NewRow, insert};
 pub(crate) use passwords::{Stored, store_verifier};
 pub(crate) use row::{UserRow, keep_an_owner};
+pub(crate) use states::{set_state, suspend_at_once};
 
 pub(super) fn router() -> Router<AppState> {
     Router::new()

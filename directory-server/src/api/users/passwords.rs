@@ -8,8 +8,11 @@ use super::UserRow;
 use crate::act::Act;
 use crate::audit::{Draft, Severity};
 use crate::http::{Body, Call, Refused};
-use crate::password::importable;
+use crate::password::{Wish, importable, verifier_for};
 use crate::state::AppState;
+
+/// The longest history that a policy can ask for.
+const HISTORY_KEPT: i64 = 24;
 
 /// A verifier on its way into the database.
 pub(crate) struct Stored<'a> {
@@ -39,11 +42,12 @@ pub(super) async fn reset(
     let settings = row.settings()?;
     let verifier = match (&reset.password, &reset.verifier) {
         (Some(password), None) => {
-            let person = [row.username.as_str(), settings.display_name.as_str()];
-            state
-                .passwords
-                .verifier_of(password.expose(), &person, &state.random)
-                .await?
+            let wish = Wish {
+                user: &row.id,
+                names: &[&row.username, &settings.display_name, &settings.email],
+                password: password.expose(),
+            };
+            verifier_for(&state, wish).await?
         }
         (None, Some(verifier)) if importable(verifier.expose()) => verifier.expose().to_owned(),
         (None, Some(_)) => {
@@ -92,6 +96,24 @@ pub(super) async fn reset(
 /// Stores a verifier, lifts a lock, and ends the user's other sessions.
 pub(crate) async fn store_verifier(act: &mut Act<'_>, stored: &Stored<'_>) -> Result<(), Refused> {
     let now = act.now_ms();
+    sqlx::query(
+        "INSERT INTO password_history (user_id, verifier, replaced_at)
+         SELECT id, password_verifier, $2 FROM users
+         WHERE id = $1 AND password_verifier IS NOT NULL ON CONFLICT DO NOTHING",
+    )
+    .bind(stored.user)
+    .bind(now)
+    .execute(act.database())
+    .await?;
+    sqlx::query(
+        "DELETE FROM password_history WHERE user_id = $1 AND verifier NOT IN (
+           SELECT verifier FROM password_history WHERE user_id = $1
+           ORDER BY replaced_at DESC LIMIT $2)",
+    )
+    .bind(stored.user)
+    .bind(HISTORY_KEPT)
+    .execute(act.database())
+    .await?;
     sqlx::query(
         "UPDATE users SET password_verifier = $2, password_set_at = $3, password_must_change = $4,
            failed_logins = 0, first_failed_at = NULL, locked_until = NULL,

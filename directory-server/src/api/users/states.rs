@@ -43,7 +43,7 @@ pub(super) async fn suspend(
         ));
     }
     if row.state != "suspended" {
-        suspended(&mut act, &row).await?;
+        suspend_at_once(&mut act, &row).await?;
         let draft = draft("user.suspended", &row, &body);
         act.record(draft.severity(Severity::Notice)).await?;
     }
@@ -60,7 +60,7 @@ pub(super) async fn offboard(
     let mut act = Act::begin(&state, &call.origin).await?;
     let row = UserRow::find_to_change(act.database(), &id, &call.caller).await?;
     call.check_version(row.version)?;
-    suspended(&mut act, &row).await?;
+    suspend_at_once(&mut act, &row).await?;
     let taken = sqlx::query("DELETE FROM ssh_keys WHERE user_id = $1")
         .bind(&row.id)
         .execute(act.database())
@@ -121,6 +121,7 @@ pub(super) async fn delete(
     .await?;
     for statement in [
         "DELETE FROM ssh_keys WHERE user_id = $1",
+        "DELETE FROM password_history WHERE user_id = $1",
         "DELETE FROM group_users WHERE user_id = $1",
         "DELETE FROM role_assignments WHERE user_id = $1",
     ] {
@@ -135,7 +136,7 @@ pub(super) async fn delete(
 }
 
 /// Suspends on the fast lane and ends everything the user is signed in with.
-async fn suspended(act: &mut Act<'_>, row: &UserRow) -> Result<(), Refused> {
+pub(crate) async fn suspend_at_once(act: &mut Act<'_>, row: &UserRow) -> Result<(), Refused> {
     keep_an_owner(act.database(), &row.id).await?;
     set_state(act, row, "suspended").await?;
     forget_credentials(act, &row.id).await?;
@@ -156,7 +157,11 @@ async fn forget_credentials(act: &mut Act<'_>, id: &str) -> Result<(), Refused> 
     Ok(())
 }
 
-async fn set_state(act: &mut Act<'_>, row: &UserRow, state: &str) -> Result<(), Refused> {
+pub(crate) async fn set_state(
+    act: &mut Act<'_>,
+    row: &UserRow,
+    state: &str,
+) -> Result<(), Refused> {
     let now = act.now_ms();
     sqlx::query(
         "UPDATE users SET state = $2, updated_at = $3, version = version + 1 WHERE id = $1",

@@ -1,0 +1,173 @@
+//! Signing in, and one's own account: password, SSH keys, where one may log in.
+
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use directory_api::rest::{
+    AccessibleHost, LoginRequest, Me, NewSshKey, Page, PasswordChange, Secret, SessionCreated,
+    SshKey,
+};
+use serde::Deserialize;
+
+use super::Pages;
+use super::client::{Trouble, Visitor, delete, get, path, post};
+use super::cookies::Cookie;
+use super::form::Form;
+use super::html::{Account, Forms, SignIn, page, status};
+
+pub(super) async fn sign_in_form(State(pages): State<Pages>) -> Response {
+    signing_in(&pages, "", None)
+}
+
+fn signing_in(pages: &Pages, username: &str, trouble: Option<&Trouble>) -> Response {
+    let form = SignIn {
+        organisation: &pages.app.organisation.name,
+        username,
+        trouble,
+    };
+    page(status(trouble), &form)
+}
+
+/// A new session for the cookie. Whatever session the browser had before is dead.
+pub(super) async fn sign_in(State(pages): State<Pages>, form: Form) -> Response {
+    let login = LoginRequest {
+        username: form.text("username").to_owned(),
+        password: Secret::new(form.text("password").to_owned()),
+    };
+    if let Ok(before) = form.visitor.session() {
+        let _: Result<(), Trouble> = pages
+            .ask(&form.visitor, &post("/auth/logout", Some(&before)), &())
+            .await;
+    }
+    let created: Result<SessionCreated, Trouble> = pages
+        .ask(&form.visitor, &post("/auth/login", None), &login)
+        .await;
+    match created {
+        Ok(created) => {
+            let go = Redirect::to("/me").into_response();
+            Cookie::Session.give(created.token.expose(), go)
+        }
+        Err(trouble) => Cookie::Session.take(signing_in(&pages, &login.username, Some(&trouble))),
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Done {
+    #[serde(default)]
+    done: String,
+}
+
+pub(super) async fn me(
+    State(pages): State<Pages>,
+    visitor: Visitor,
+    Query(done): Query<Done>,
+) -> Result<Response, Trouble> {
+    let said = match done.done.as_str() {
+        "password" => "Your password is changed. Other sessions of yours have ended.",
+        "key" => "The key works on your hosts within seconds.",
+        "removed" => "The key is removed; hosts stop accepting it within seconds.",
+        _ => "",
+    };
+    shown(&pages, &visitor, said, None).await
+}
+
+async fn shown(
+    pages: &Pages,
+    visitor: &Visitor,
+    said: &str,
+    trouble: Option<&Trouble>,
+) -> Result<Response, Trouble> {
+    let held = visitor.session()?;
+    let me: Me = pages.ask(visitor, &get("/me", Some(&held)), &()).await?;
+    // With a password that somebody else has set, the API shows nothing further.
+    let (keys, hosts) = if me.user.password.must_change {
+        (Vec::new(), Vec::new())
+    } else {
+        let keys: Page<SshKey> = pages
+            .ask(visitor, &get("/me/ssh-keys?limit=200", Some(&held)), &())
+            .await?;
+        let hosts: Page<AccessibleHost> = pages
+            .ask(visitor, &get("/me/access", Some(&held)), &())
+            .await?;
+        (keys.items, hosts.items)
+    };
+    let account = Account {
+        organisation: &pages.app.organisation.name,
+        forms: Forms(held),
+        user: &me.user,
+        keys: &keys,
+        hosts: &hosts,
+        trouble,
+        said,
+    };
+    Ok(page(status(trouble), &account))
+}
+
+/// Another password; the session goes on under a new token.
+pub(super) async fn password(State(pages): State<Pages>, form: Form) -> Result<Response, Trouble> {
+    let change = PasswordChange {
+        old: Secret::new(form.text("old").to_owned()),
+        new: Secret::new(form.text("new").to_owned()),
+    };
+    let held = form.visitor.session()?;
+    match done(&pages, &form, &post("/me/password", Some(&held)), &change).await? {
+        Err(refused) => Ok(refused),
+        Ok(()) => {
+            let fresh: SessionCreated = pages
+                .ask(&form.visitor, &post("/auth/renew", Some(&held)), &())
+                .await?;
+            let go = Redirect::to("/me?done=password").into_response();
+            Ok(Cookie::Session.give(fresh.token.expose(), go))
+        }
+    }
+}
+
+pub(super) async fn add_key(State(pages): State<Pages>, form: Form) -> Result<Response, Trouble> {
+    let new = NewSshKey {
+        public_key: form.text("public_key").to_owned(),
+        comment: None,
+        expires_at: None,
+    };
+    let held = form.visitor.session()?;
+    let added = done(&pages, &form, &post("/me/ssh-keys", Some(&held)), &new).await?;
+    Ok(added.map_or_else(|refused| refused, |()| go_on("key")))
+}
+
+pub(super) async fn remove_key(
+    State(pages): State<Pages>,
+    form: Form,
+) -> Result<Response, Trouble> {
+    let held = form.visitor.session()?;
+    let key = path("/me/ssh-keys/", form.text("id"), "")?;
+    let removed = done(&pages, &form, &delete(&key, &held), &()).await?;
+    Ok(removed.map_or_else(|refused| refused, |()| go_on("removed")))
+}
+
+pub(super) async fn sign_out(State(pages): State<Pages>, form: Form) -> Result<Response, Trouble> {
+    let held = form.visitor.session()?;
+    let _: Result<(), Trouble> = pages
+        .ask(&form.visitor, &post("/auth/logout", Some(&held)), &())
+        .await;
+    Ok(Cookie::Session.take(Redirect::to("/sign-in").into_response()))
+}
+
+fn go_on(done: &str) -> Response {
+    Redirect::to(&format!("/me?done={done}")).into_response()
+}
+
+/// Does it; where the API says no, the page is shown again with what it said.
+async fn done(
+    pages: &Pages,
+    form: &Form,
+    asking: &super::client::Asking<'_>,
+    body: &impl serde::Serialize,
+) -> Result<Result<(), Response>, Trouble> {
+    let answer: Result<serde_json::Value, Trouble> = pages.ask(&form.visitor, asking, body).await;
+    match answer {
+        Ok(_) => Ok(Ok(())),
+        Err(trouble) if trouble.status == StatusCode::UNAUTHORIZED => Err(trouble),
+        Err(trouble) => shown(pages, &form.visitor, "", Some(&trouble))
+            .await
+            .map(Err),
+    }
+}
