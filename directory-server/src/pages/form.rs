@@ -31,12 +31,19 @@ impl FromRequest<Pages> for Form {
 
     async fn from_request(request: Request, _: &Pages) -> Result<Self, Trouble> {
         let (path, headers) = (request.uri().path().to_owned(), request.headers().clone());
-        if !from_our_own_page(&headers) {
+        // HTTP/2 names the host in the address, HTTP/1.1 in a header.
+        let host = match request.uri().authority() {
+            Some(authority) => authority.as_str(),
+            None => headers
+                .get(header::HOST)
+                .and_then(|host| host.to_str().ok())
+                .unwrap_or_default(),
+        };
+        if !from_our_own_page(&headers, host) {
             return Err(foreign());
         }
         let visitor = Visitor::of(&request);
-        let kind = headers.get(header::CONTENT_TYPE);
-        if kind.is_none_or(|kind| kind != "application/x-www-form-urlencoded") {
+        if !is_form(&headers) {
             return Err(Trouble::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "This is no form.",
@@ -61,6 +68,14 @@ impl FromRequest<Pages> for Form {
             Guard::Missing => Err(Trouble::signed_out()),
         }
     }
+}
+
+/// Scripts name the charset, browsers do not.
+fn is_form(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let essence = kind.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
 /// What a form must show besides coming from one of our pages.
@@ -96,10 +111,9 @@ fn fields(body: &[u8]) -> Result<BTreeMap<String, Zeroizing<String>>, Trouble> {
 
 /// Browsers say where a form comes from; what says nothing is no browser, and has no cookies of
 /// somebody else.
-fn from_our_own_page(headers: &HeaderMap) -> bool {
+fn from_our_own_page(headers: &HeaderMap, host: &str) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     let site = text("sec-fetch-site").is_none_or(|site| site == "same-origin");
-    let host = text("host").unwrap_or_default();
     let origin = text("origin").is_none_or(|origin| {
         origin
             .strip_prefix("https://")
@@ -121,7 +135,6 @@ mod tests {
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        headers.insert("host", "directory.example:8443".parse().unwrap());
         for (name, value) in pairs {
             headers.insert(*name, value.parse().unwrap());
         }
@@ -131,6 +144,8 @@ mod tests {
     #[test]
     fn web_05_forms_of_other_sites_are_refused() {
         let own = ("origin", "https://directory.example:8443");
+        let from_our_own_page =
+            |headers: &HeaderMap| from_our_own_page(headers, "directory.example:8443");
         assert!(from_our_own_page(&headers(&[own])));
         assert!(from_our_own_page(&headers(&[
             own,

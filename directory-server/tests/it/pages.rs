@@ -361,6 +361,30 @@ async fn web_05_a_form_without_its_token_or_from_another_site_changes_nothing() 
 }
 
 #[tokio::test]
+async fn over_http_2_the_host_stands_in_the_address_and_forms_work_as_well() {
+    let (directory, owner) = Directory::with_owner().await;
+    directory.person(&owner, "alice", &[]).await;
+    password_of(&directory, &owner, "alice", CHOSEN).await;
+    for (address, status) in [
+        ("https://directory.example/sign-in", StatusCode::SEE_OTHER),
+        ("https://other.example/sign-in", StatusCode::FORBIDDEN),
+    ] {
+        let request = Request::post(address)
+            .header(
+                "content-type",
+                "application/x-www-form-urlencoded;charset=UTF-8",
+            )
+            .header("origin", ORIGIN)
+            .body(Body::from(format!(
+                "username=alice&password={}",
+                CHOSEN.replace(' ', "+")
+            )));
+        let answer = directory.router().oneshot(request.unwrap()).await.unwrap();
+        assert_eq!(answer.status(), status, "{address}");
+    }
+}
+
+#[tokio::test]
 async fn web_10_hostile_names_codes_and_hosts_are_quoted_or_refused() {
     let (directory, owner) = Directory::with_owner().await;
     let hostile = "<script>alert(1)</script>\"'&{{7*7}}";
