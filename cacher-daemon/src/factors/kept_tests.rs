@@ -1,3 +1,5 @@
+//! Tests of what is kept about second factors: counts, locks, steps and spent codes, across restarts.
+
 use super::*;
 use crate::disk::HostDisk;
 

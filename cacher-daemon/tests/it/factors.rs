@@ -1,5 +1,6 @@
 //! Passwords followed by codes, spoken to as a module speaks: with the directory away, where a code
 //! counts by ten bits and once, and with a directory that answers.
+// over 500 lines: a claim for each row of the acceptance, all on the same two people
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
