@@ -225,20 +225,16 @@ impl FactorFields {
 }
 
 impl Factors {
-    /// What holds for a login by these policies. Without any policy one factor is enough: that is
-    /// what a bundle says that was made before there were policies.
+    /// What holds for a login by these policies. Where none concerns it one factor is enough: an
+    /// organisation that wants more says so, and one policy for sudo changes nothing for sshd.
     #[must_use]
     pub fn of(policies: &[FactorPolicy], service: &str, source: Option<IpAddr>) -> Self {
-        if policies.is_empty() {
-            return Self::one_factor();
-        }
         policies
             .iter()
             .filter(|policy| policy.concerns(service, source))
-            .fold(FactorFields::default(), |fields, policy| {
-                fields.strictest(&policy.fields)
-            })
-            .decided()
+            .map(|policy| policy.fields.clone())
+            .reduce(|fields, more| fields.strictest(&more))
+            .map_or_else(Self::one_factor, FactorFields::decided)
     }
 
     /// What holds where nothing else is said.
@@ -368,10 +364,15 @@ mod tests {
     }
 
     #[test]
-    fn a_bundle_without_policies_asks_for_one_factor_and_any_policy_ends_that() {
+    fn one_factor_is_enough_where_no_policy_concerns_a_login() {
         assert_eq!(Factors::of(&[], "sshd", None), Factors::one_factor());
-        let empty = policy(FactorFields::default());
-        assert_eq!(Factors::of(&[empty], "sshd", None), Factors::standard());
+        let mut empty = policy(FactorFields::default());
+        let everywhere = [empty.clone()];
+        assert_eq!(Factors::of(&everywhere, "sshd", None), Factors::standard());
+        empty.services = ["sudo".into()].into();
+        let sudo_only = [empty];
+        assert_eq!(Factors::of(&sudo_only, "sshd", None), Factors::one_factor());
+        assert_eq!(Factors::of(&sudo_only, "sudo", None), Factors::standard());
     }
 
     #[test]
