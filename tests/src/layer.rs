@@ -87,6 +87,13 @@ pub const PACKAGING: Layer = Layer {
     setup: "",
 };
 
+/// A browser that a program steers.
+pub const BROWSER: Layer = Layer {
+    name: "browser",
+    packages: &["chromium", "chromium-driver", "fonts-dejavu-core", "curl"],
+    setup: "",
+};
+
 /// Makes the base root and every layer of this file, unless they are there.
 pub fn prepare_roots() {
     for layer in [
@@ -99,6 +106,13 @@ pub fn prepare_roots() {
     ] {
         let _root = Root::with(&layer);
     }
+    let _ = a_browser_is_impossible();
+}
+
+/// Why there can be no browser here: it is large, and not every mirror has it.
+#[must_use]
+pub fn a_browser_is_impossible() -> Option<String> {
+    try_prepare(&prepare_base_root(), &BROWSER).err()
 }
 
 /// The folders a host's root is laid over, topmost first.
@@ -126,6 +140,13 @@ impl Root {
 }
 
 fn prepare(base: &Path, layer: &Layer) -> PathBuf {
+    match try_prepare(base, layer) {
+        Ok(made) => made,
+        Err(why) => fail(&why),
+    }
+}
+
+fn try_prepare(base: &Path, layer: &Layer) -> Result<PathBuf, String> {
     let folder = cache();
     let of_base = base.file_name().or_fail("name the base root");
     let of_base = of_base.to_string_lossy();
@@ -135,12 +156,12 @@ fn prepare(base: &Path, layer: &Layer) -> PathBuf {
     let lock = File::create(lock).or_fail("make the lock of a layer");
     lock.lock().or_fail("lock a layer");
     if !made.is_dir() {
-        make(base, layer, &made);
+        make(base, layer, &made)?;
     }
-    made
+    Ok(made)
 }
 
-fn make(base: &Path, layer: &Layer, made: &Path) {
+fn make(base: &Path, layer: &Layer, made: &Path) -> Result<(), String> {
     say(&format!(
         "installing {} over the base root (about half a minute) ...",
         layer.packages.join(" ")
@@ -158,7 +179,7 @@ fn make(base: &Path, layer: &Layer, made: &Path) {
         .output()
         .or_fail("start unshare");
     if !installed.status.success() {
-        fail(&format!(
+        return Err(format!(
             "layer {}: {}\n{}",
             layer.name,
             String::from_utf8_lossy(&installed.stdout),
@@ -166,6 +187,7 @@ fn make(base: &Path, layer: &Layer, made: &Path) {
         ));
     }
     fs::rename(&half, made).or_fail("put a new layer in its place");
+    Ok(())
 }
 
 /// Arguments: folder of the layer, base root, commands to run afterwards, packages. No service is

@@ -19,7 +19,9 @@
 //! error handling.
 #![forbid(unsafe_code)]
 
+mod axe;
 mod base_root;
+mod browser;
 mod c_programs;
 mod cgroup;
 mod client;
@@ -42,7 +44,9 @@ mod site;
 mod terminal;
 mod wait;
 
+pub use axe::Axe;
 pub use base_root::say;
+pub use browser::{Browser, BrowserHost, Window};
 pub use cgroup::booting_is_impossible;
 pub use client::{Client, Login, Ssh};
 pub use command::{Outcome, fail};
@@ -52,7 +56,8 @@ pub use host::Host;
 pub use installation::{HOST_PACKAGES, Installation};
 pub use lab::{LOCAL_PASSWORD, LOCAL_USER, Lab, ROOT_PASSWORD};
 pub use layer::{
-    Layer, NAME_SERVICES, NFS_NAMES, OLD_RELEASE, PACKAGING, SYSTEMD, WORKSHOP, prepare_roots,
+    BROWSER, Layer, NAME_SERVICES, NFS_NAMES, OLD_RELEASE, PACKAGING, SYSTEMD, WORKSHOP,
+    a_browser_is_impossible, prepare_roots,
 };
 pub use network::Address;
 pub use packages::{Packages, Recipe};
