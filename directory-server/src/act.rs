@@ -57,6 +57,12 @@ impl<'a> Act<'a> {
         })
     }
 
+    /// What the server works with.
+    #[must_use]
+    pub fn state(&self) -> &'a AppState {
+        self.state
+    }
+
     /// The database within the change.
     pub fn database(&mut self) -> &mut SqliteConnection {
         &mut self.tx

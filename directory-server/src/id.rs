@@ -28,6 +28,12 @@ pub enum Kind {
     Session,
     /// `rol_`
     RoleAssignment,
+    /// `mfa_`
+    MfaDevice,
+    /// `bkc_`
+    BackupCode,
+    /// `pol_`
+    Policy,
     /// `evt_`
     Event,
     /// `org_`
@@ -53,6 +59,9 @@ impl Kind {
             Self::ApiToken => "key_",
             Self::Session => "ses_",
             Self::RoleAssignment => "rol_",
+            Self::MfaDevice => "mfa_",
+            Self::BackupCode => "bkc_",
+            Self::Policy => "pol_",
             Self::Event => "evt_",
             Self::Organisation => "org_",
             Self::Invitation => "inv_",

@@ -14,6 +14,7 @@ pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod dirty;
+pub mod factors;
 pub mod http;
 pub mod id;
 pub mod invitations;

@@ -7,6 +7,7 @@ use tokio::sync::broadcast;
 use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::dirty::Dirty;
+use crate::factors::{SeedKey, YubiKeys};
 use crate::limiter::Limiter;
 use crate::mail::Mailer;
 use crate::password::Passwords;
@@ -36,6 +37,10 @@ pub struct AppState {
     pub fast_lane: broadcast::Sender<(u64, Arc<str>)>,
     /// Hashes and compares passwords.
     pub passwords: Passwords,
+    /// Opens the seeds of one-time codes.
+    pub seed_key: SeedKey,
+    /// Asks the validation servers of YubiKeys.
+    pub yubikeys: YubiKeys,
     /// Logins per source address.
     pub logins_by_source: Limiter,
     /// Logins per account.
@@ -66,6 +71,8 @@ impl AppState {
             mailer: Mailer::new(config.mail.as_ref()),
             store,
             passwords,
+            seed_key: SeedKey::at(&config.keys.totp_key_file),
+            yubikeys: YubiKeys::new(&config.yubico),
             logins_by_source: Limiter::new(config.limits.login_per_minute_ip),
             logins_by_account: Limiter::new(config.limits.login_per_minute_user),
             estimates: Limiter::new(ESTIMATES_PER_MINUTE),

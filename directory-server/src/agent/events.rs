@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::HostChannel;
 use super::caller::Caller;
 use crate::audit::{self, Draft, Outcome, Severity};
+use crate::factors::burn_offline;
 use crate::http::{Body, Refused};
 use crate::store::Writing;
 
@@ -20,6 +21,8 @@ const WORD_BYTES_MAX: usize = 64;
 /// What an event becomes that hosts do not write: it is kept, but cannot pass for an act of the
 /// directory, and a newer host's events do not wait for ever.
 const UNKNOWN_KIND: &str = "host.event_unknown";
+/// A host accepted a code while it was cut off.
+const OFFLINE_CODE: &str = "auth.mfa_offline";
 const OUTCOMES: [&str; 4] = ["success", "failure", "denied", "error"];
 
 /// Where a host's chain stands in the directory.
@@ -114,6 +117,9 @@ async fn store(
         alarm(tx, (channel, caller), "events.gap", event).await?;
     }
     let seq = append(tx, (channel, caller), event).await?;
+    if event.kind == OFFLINE_CODE && event.outcome == "success" {
+        burn(tx, (channel, caller), event).await?;
+    }
     sqlx::query(
         "INSERT INTO host_events (host_id, boot, sequence, seq, hash) VALUES ($1, $2, $3, $4, $5)",
     )
@@ -131,6 +137,31 @@ async fn store(
             sequence,
             hash: event.hash.clone(),
         };
+    }
+    Ok(())
+}
+
+/// What a host accepted by itself is burnt for all; the second time it is an alarm.
+async fn burn(
+    tx: &mut Writing,
+    (channel, caller): (&HostChannel, &Caller),
+    event: &HostEvent,
+) -> Result<(), Refused> {
+    let user: Option<String> = sqlx::query_scalar("SELECT id FROM users WHERE username = $1")
+        .bind(&event.user)
+        .fetch_optional(&mut **tx)
+        .await?;
+    let Some(user) = user else {
+        return Ok(());
+    };
+    let whose = (
+        (user.as_str(), event.user.as_str()),
+        (caller.id.as_str(), caller.hostname.as_str()),
+    );
+    let now = caller.origin.now.as_millisecond();
+    let app = &channel.app;
+    if let Some(alarm) = burn_offline(tx, whose, &event.details, now).await? {
+        audit::append(tx, &app.organisation.id, alarm, &caller.origin, &app.random).await?;
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ mod attempts;
 mod bundle;
 mod caller;
 mod certificates;
+mod codes;
 mod enroll;
 mod events;
 mod hostname;
@@ -71,6 +72,7 @@ pub fn router(channel: HostChannel) -> Router<AppState> {
         .route("/agent/v1/events", post(events::take))
         .route("/agent/v1/passwords", post(passwords::change))
         .route("/agent/v1/verify", post(passwords::verify))
+        .route("/agent/v1/codes", post(codes::check))
         .route("/agent/v1/owners", post(owners::owners))
         .route("/agent/v1/certificates/renew", post(certificates::renew))
         .with_state(channel)

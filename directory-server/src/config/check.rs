@@ -11,7 +11,7 @@ use toml::{Table, Value};
 
 use super::raw::{Raw, RawMail};
 use super::words::nearest;
-use super::{Auth, Config, DEFAULTS, Keys, Limits, Mail, Override, Password, Server};
+use super::{Auth, Config, DEFAULTS, Keys, Limits, Mail, Override, Password, Server, Yubico};
 use crate::mail;
 
 const ARGON2_MEMORY_KIB_MIN: i64 = 19_456;
@@ -194,6 +194,11 @@ impl<'a> Merging<'a> {
     }
 }
 
+/// Answers are signed, but a password that somebody reads on its way could be used by them first.
+fn is_on_this_machine(url: &str) -> bool {
+    url.starts_with("http://127.0.0.1:") || url.starts_with("http://[::1]:")
+}
+
 fn proposal(near: Option<&str>) -> String {
     near.map_or_else(String::new, |word| format!("; did you mean {word}?"))
 }
@@ -213,6 +218,7 @@ impl Checking<'_> {
         let auth = self.auth(raw);
         let password = self.password(raw);
         let mail = self.mail(raw);
+        let yubico = self.yubico(raw);
         let limits = self.limits(raw);
         Some(Config {
             server: Server {
@@ -226,6 +232,7 @@ impl Checking<'_> {
             auth: auth?,
             password: password?,
             mail: mail?,
+            yubico: yubico?,
             limits: limits?,
         })
     }
@@ -243,6 +250,7 @@ impl Checking<'_> {
             ca_cert: PathBuf::from(&keys.ca_cert),
             ca_key: PathBuf::from(&keys.ca_key),
             host_certificate_ttl: host_ttl?,
+            totp_key_file: PathBuf::from(&keys.totp_key_file),
         })
     }
 
@@ -310,6 +318,24 @@ impl Checking<'_> {
             smtp: Secret::new(smtp.clone()),
             from: from.clone(),
         }))
+    }
+
+    fn yubico(&mut self, raw: &Raw) -> Option<Yubico> {
+        let yubico = &raw.yubico;
+        let sound = |url: &String| url.starts_with("https://") || is_on_this_machine(url);
+        if !yubico.urls.iter().all(sound) {
+            self.problem(
+                "yubico",
+                "urls",
+                "must be https://… (http:// only for 127.0.0.1)",
+            );
+            return None;
+        }
+        Some(Yubico {
+            client_id: yubico.client_id.clone(),
+            secret_file: PathBuf::from(&yubico.secret_file),
+            urls: yubico.urls.clone(),
+        })
     }
 
     fn limits(&mut self, raw: &Raw) -> Option<Limits> {

@@ -30,6 +30,8 @@ pub struct Config {
     pub password: Password,
     /// `[mail]`
     pub mail: Option<Mail>,
+    /// `[yubico]`
+    pub yubico: Yubico,
     /// `[limits]`
     pub limits: Limits,
 }
@@ -64,6 +66,8 @@ pub struct Keys {
     pub ca_key: PathBuf,
     /// How long a host's certificate is good.
     pub host_certificate_ttl: SignedDuration,
+    /// Encrypts the seeds of one-time codes.
+    pub totp_key_file: PathBuf,
 }
 
 /// Sessions and locks.
@@ -99,6 +103,17 @@ pub struct Mail {
     pub smtp: Secret,
     /// The sender.
     pub from: String,
+}
+
+/// Who verifies the one-time passwords of YubiKeys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Yubico {
+    /// As the validation service knows this directory.
+    pub client_id: String,
+    /// File of the secret shared with it; empty: YubiKeys are not used.
+    pub secret_file: PathBuf,
+    /// Validation servers, asked in this order.
+    pub urls: Vec<String>,
 }
 
 /// What one caller may ask of the server.

@@ -11,6 +11,7 @@ pub(super) struct Raw {
     pub(super) auth: RawAuth,
     pub(super) password: RawPassword,
     pub(super) mail: RawMail,
+    pub(super) yubico: RawYubico,
     pub(super) limits: RawLimits,
 }
 
@@ -39,6 +40,7 @@ pub(super) struct RawKeys {
     pub(super) ca_cert: String,
     pub(super) ca_key: String,
     pub(super) host_certificate_ttl: String,
+    pub(super) totp_key_file: String,
 }
 
 #[derive(Deserialize)]
@@ -72,4 +74,12 @@ pub(super) struct RawLimits {
     pub(super) login_per_minute_ip: i64,
     pub(super) login_per_minute_user: i64,
     pub(super) argon2_parallel: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawYubico {
+    pub(super) client_id: String,
+    pub(super) secret_file: String,
+    pub(super) urls: Vec<String>,
 }

@@ -86,8 +86,8 @@ impl Passwords {
         !verifier.starts_with("$argon2id$") || parameters != Some(&self.parameters)
     }
 
-    /// Slow work on a thread of its own, when it is its turn.
-    pub(super) async fn slowly<T: Send + 'static>(
+    /// Runs slow work on a thread of its own, a few at a time.
+    pub(crate) async fn slowly<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Refused> {
@@ -98,7 +98,7 @@ impl Passwords {
     }
 }
 
-fn cannot_tell() -> Refused {
+pub(crate) fn cannot_tell() -> Refused {
     Refused::new(
         StatusCode::SERVICE_UNAVAILABLE,
         "not_ready",

@@ -3,6 +3,7 @@
 
 mod alarm;
 mod bundle;
+mod factors;
 pub(crate) mod fast_lane;
 mod slice;
 mod virtual_groups;
@@ -25,6 +26,7 @@ use crate::state::AppState;
 use crate::store::Writing;
 
 use alarm::Alarm;
+use factors::{Bits, Stock};
 pub use wakes::Wakes;
 use world::{World, WorldHost};
 
@@ -46,6 +48,9 @@ pub enum PublishError {
     /// A stored rule cannot be read.
     #[error("access rule {0} cannot be read ({1}); nothing is published until it is mended")]
     Rule(String, String),
+    /// A stored policy cannot be read.
+    #[error("policy {0} cannot be read ({1}); nothing is published until it is mended")]
+    Policy(String, String),
     /// A host's slice does not fit.
     #[error("the bundle of {0}: {1}")]
     Plan(String, signed_bundle::PlanError),
@@ -80,6 +85,8 @@ pub struct Publisher {
     virtual_groups: BTreeMap<VirtualGroup, Gid>,
     /// Who was in each host's newest slice; empty for hosts not looked at since the start.
     last: HashMap<String, BTreeSet<String>>,
+    /// Bits of coming codes, made once an hour.
+    stock: Stock,
 }
 
 impl Publisher {
@@ -99,6 +106,7 @@ impl Publisher {
             wakes,
             virtual_groups,
             last: HashMap::new(),
+            stock: Stock::default(),
         })
     }
 
@@ -157,6 +165,13 @@ impl Publisher {
             return Err(PublishError::Emptied);
         }
         self.forget_others(&world, touched);
+        // With a new hour begins a new stock of codes, on every host.
+        let hour = everything();
+        let touched = if self.stock.is_of(self.now_s()) {
+            touched
+        } else {
+            &hour
+        };
         let concerned: Vec<&WorldHost> = world
             .hosts
             .iter()
@@ -187,11 +202,13 @@ impl Publisher {
             now: self.app.clock.now(),
             lifetime: self.app.config.keys.bundle_ttl,
         };
+        let mut stock = std::mem::take(&mut self.stock);
+        let mut bits = Bits::at(&mut stock, self.now_s(), &world.factors, &self.app.seed_key);
         let mut versions = BTreeMap::new();
         let mut failed = Ok(());
         let mut tx = self.app.store.write().await?;
         for host in hosts {
-            let slice = slice::slice_of(world, host, &self.virtual_groups);
+            let slice = slice::slice_of(world, host, &self.virtual_groups, &mut bits);
             let people = slice.people.iter().map(|person| person.id.clone());
             let people: BTreeSet<String> = people.collect();
             match maker.make(&mut tx, host, &slice, world).await {
@@ -205,11 +222,16 @@ impl Publisher {
             }
             self.last.insert(host.policy.id.clone(), people);
         }
+        self.stock = stock;
         tx.commit().await?;
         for (host, version) in &versions {
             self.wakes.published(host, *version);
         }
         failed.map(|()| versions)
+    }
+
+    fn now_s(&self) -> u64 {
+        self.app.clock.now().as_second().max(0).unsigned_abs()
     }
 
     async fn write_down(

@@ -7,12 +7,14 @@ use policy::{AccessRule, Subject, could_ever_reach};
 use posix_names::Gid;
 use signed_bundle::{EffectivePolicy, GroupRecord, HostRecord, Slice, VirtualGroup};
 
+use super::factors::Bits;
 use super::world::{World, WorldHost, WorldPerson};
 
 pub(super) fn slice_of(
     world: &World,
     host: &WorldHost,
     virtual_groups: &BTreeMap<VirtualGroup, Gid>,
+    bits: &mut Bits<'_>,
 ) -> Slice {
     let concerning = |rule: &&AccessRule| rule.concerns_host(&host.policy);
     let access_rules: Vec<AccessRule> = world.rules.iter().filter(concerning).cloned().collect();
@@ -35,10 +37,11 @@ pub(super) fn slice_of(
             .collect();
         record
     });
+    let factors = world.factors.of_slice(&host.policy, &here, bits);
     Slice {
         people: people.collect(),
-        factors: Vec::new(),
-        check_bits: Vec::new(),
+        factors: factors.factors,
+        check_bits: factors.check_bits,
         credentials: here
             .iter()
             .filter_map(|person| person.credential.clone())
@@ -50,7 +53,10 @@ pub(super) fn slice_of(
             tags: host.policy.tags.clone(),
             state: host.policy.state,
             virtual_groups: virtual_groups.clone(),
-            policy: EffectivePolicy::default(),
+            policy: EffectivePolicy {
+                factor_policies: factors.policies,
+                ..EffectivePolicy::default()
+            },
         },
         groups: groups.clone(),
         access_rules,

@@ -11,6 +11,7 @@ use signed_bundle::{CredentialRecord, GroupIds, GroupRecord, PersonRecord, SshKe
 use sqlx::FromRow;
 
 use super::PublishError;
+use super::factors::WorldFactors;
 use crate::store::{Store, Writing};
 
 const DEFAULT_SHELL: &str = "/bin/bash";
@@ -21,6 +22,7 @@ pub(super) struct World {
     pub(super) people: Vec<WorldPerson>,
     pub(super) groups: Vec<GroupRecord>,
     pub(super) rules: Vec<AccessRule>,
+    pub(super) factors: WorldFactors,
     /// Sequence and subject of every fast-lane message, ascending.
     pub(super) fast_lane: Vec<(u64, String)>,
     /// Users of any state; an organisation that had some has some for ever.
@@ -84,6 +86,7 @@ impl World {
             people: people(&mut tx, &groups_of, &keys_of).await?,
             groups: groups(&mut tx).await?,
             rules: rules(&mut tx).await?,
+            factors: WorldFactors::load(&mut tx).await?,
             fast_lane: fast_lane(&mut tx).await?,
             users_ever: users_ever.unsigned_abs(),
         };

@@ -102,7 +102,12 @@ impl Directory {
         let made = KEYS.get_or_init(|| new_keys(time.now()));
         let keys =
             SigningKeys::of(&made.root_chain, &made.signing_key, "org_1", time.now()).unwrap();
-        let config = Config::read("", &[] as &[Override]).unwrap();
+        let key_file = Override {
+            section: "keys".to_owned(),
+            key: "totp_key_file".to_owned(),
+            value: folder.path().join("totp.key").display().to_string(),
+        };
+        let config = Config::read("", &[key_file]).unwrap();
         let app = AppState::new(store, organisation, config, authority, (time, random));
         let (keys, wakes) = (Arc::new(keys), Wakes::default());
         let publisher = Publisher::new(app.clone(), Arc::clone(&keys), wakes.clone())

@@ -7,6 +7,8 @@ mod agent_caller;
 #[cfg(test)]
 mod agent_certificates;
 #[cfg(test)]
+mod agent_codes;
+#[cfg(test)]
 mod agent_enroll;
 #[cfg(test)]
 mod agent_events;

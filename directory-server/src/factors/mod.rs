@@ -1,0 +1,58 @@
+//! Second factors: time-based codes, YubiKeys and backup codes. Enrolled by the person, checked and
+//! burnt here once for the whole organisation. Seeds are encrypted under a key of their own and
+//! leave this server only as the QR code that enrols them; hosts get ten bits of each coming code.
+
+mod backup_codes;
+mod check;
+mod devices;
+mod enrol;
+mod offline;
+mod policies;
+mod seed_key;
+mod throttle;
+mod totp;
+mod yubikey;
+
+pub use backup_codes::NewBackupCodes;
+pub use check::{Asked, Proven, check};
+pub(crate) use devices::codes_of;
+pub use devices::{Device, devices_of, enrolled, remove, remove_all};
+pub use enrol::{TotpBegun, add_yubikey, begin_totp, confirm_totp, yubikey_of};
+pub(crate) use offline::burn_offline;
+pub use policies::{StoredPolicy, Unreadable, factors_at, load as load_policies};
+pub(crate) use seed_key::SeedCipher;
+pub use seed_key::SeedKey;
+pub use throttle::{Limit, unlock};
+pub use yubikey::YubiKeys;
+
+use crate::api::users::UserRow;
+use crate::http::Refused;
+use axum::http::StatusCode;
+
+/// Whose factors they are.
+#[derive(Debug, Clone, Copy)]
+pub struct Whose<'a> {
+    /// `usr_…`
+    pub id: &'a str,
+    /// Login name.
+    pub name: &'a str,
+}
+
+impl<'a> From<&'a UserRow> for Whose<'a> {
+    fn from(user: &'a UserRow) -> Self {
+        Self {
+            id: &user.id,
+            name: &user.username,
+        }
+    }
+}
+
+fn wrong() -> Refused {
+    Refused::new(StatusCode::UNAUTHORIZED, "code_wrong", "The code is wrong.")
+        .hint("Wait for the next code and type that; see that the device's clock is right.")
+}
+
+fn used() -> Refused {
+    let detail = "This code was used already.";
+    Refused::new(StatusCode::CONFLICT, "code_used", detail).hint("Wait for the next one.")
+}
