@@ -102,7 +102,7 @@ pub(super) async fn matching(
                     .verify_password(code.as_bytes(), verifier.as_str())
                     .is_ok()
             });
-            fitting.map(|(id, _)| id).last()
+            fitting.fold(None, |_, (id, _)| Some(id))
         })
         .await
 }

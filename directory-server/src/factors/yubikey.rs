@@ -90,7 +90,18 @@ fn name_of(error: &YubicoError) -> &'static str {
             "not an answer of its protocol"
         }
         YubicoError::BackendError | YubicoError::NotEnoughAnswers => "the server cannot tell",
-        _ => "the server refuses this client",
+        YubicoError::BadOtp | YubicoError::ReplayedOtp | YubicoError::ReplayedRequest => {
+            "not a password that is good now"
+        }
+        YubicoError::DecodeError(_)
+        | YubicoError::BadSignature
+        | YubicoError::MissingParameter
+        | YubicoError::NoSuchClient
+        | YubicoError::OperationNotAllowed
+        | YubicoError::NonceGeneration
+        | YubicoError::InvalidKeyLength
+        | YubicoError::MissingCredentials
+        | _ => "the server refuses this client",
     }
 }
 
