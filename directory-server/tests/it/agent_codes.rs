@@ -186,9 +186,7 @@ async fn mfa_07_hosts_get_bits_of_coming_codes_only_under_a_policy_and_never_a_s
     }
     assert!(bits.end() <= now_step + 26 * 120);
     let secret = totp.to_url().unwrap();
-    let secret = secret.split("secret=").nth(1).unwrap()[..32]
-        .as_bytes()
-        .to_vec();
+    let secret = &secret.split("secret=").nth(1).unwrap().as_bytes()[..32].to_vec();
     assert!(bytes.windows(32).all(|window| window != secret));
     let later = directory.publish_all().await;
     assert!(later.is_empty(), "nothing has changed within the hour");
