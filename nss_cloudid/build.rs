@@ -10,14 +10,15 @@ fn main() {
     println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libnss_cloudid.so.2");
     println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
     println!("cargo::rustc-cdylib-link-arg=-Wl,--icf=all,-O2");
-    if let Some(folder) = folder_of_unwinder() {
+    let tried = std::env::var_os("CARGO_CFG_TARGET_ARCH").is_some_and(|arch| arch == "x86_64");
+    if let Some(folder) = folder_of_unwinder().filter(|_| tried) {
         println!("cargo::rustc-link-search=native={folder}");
         println!("cargo::rustc-link-lib=static:-bundle=gcc_eh");
     }
 }
 
-/// Where the compiler keeps the unwinder as a static library; without one the module loads
-/// `libgcc_s`.
+/// Where the compiler keeps the unwinder as a static library; without one, or where `unwind/` was
+/// not tried, the module loads `libgcc_s`.
 fn folder_of_unwinder() -> Option<String> {
     let told = Command::new("cc")
         .arg("-print-file-name=libgcc_eh.a")
