@@ -93,8 +93,12 @@ impl<B: Bytes> Map<B> {
         let mut group = Err(ReadError::Damaged);
         self.checked_user(place, &mut |user| {
             let (record, members) = user.private_group().ok_or(ReadError::Damaged)?;
-            let name_bytes = user.name().unwrap_or_default().len();
+            let name = user.name().unwrap_or_default();
+            let name_bytes = name.len();
             let links = user.group_links();
+            if !is_ours(links.id) || !is_name(name) {
+                return Err(ReadError::Damaged);
+            }
             group = Ok(GroupHead {
                 gid: links.id,
                 name_at: USER_HEAD_BYTES,
@@ -177,8 +181,7 @@ impl GroupHead {
         };
         let whole = group_checksum(gid, summed) == u64_at(&block, 0)
             && is_ours(gid)
-            && (1..=NAME_BYTES_MAX).contains(&name_bytes)
-            && !group.name().contains(&0)
+            && is_name(group.name())
             && members <= MEMBERS_PER_GROUP_MAX
             && members_bytes <= MEMBERS_PER_GROUP_MAX * (NAME_BYTES_MAX + 2);
         if whole {
@@ -187,6 +190,12 @@ impl GroupHead {
             Err(ReadError::Damaged)
         }
     }
+}
+
+/// Fits into a group record, whatever it says.
+#[inline]
+fn is_name(name: &[u8]) -> bool {
+    (1..=NAME_BYTES_MAX).contains(&name.len()) && !name.contains(&0)
 }
 
 /// Sum of a record, of everything behind the sum itself.
