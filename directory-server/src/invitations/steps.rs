@@ -24,6 +24,12 @@ pub async fn progress(state: &AppState, enrolling: &Enrolling) -> Result<Enrollm
         .bind(&user.id)
         .fetch_one(&mut *snapshot)
         .await?;
+    let factors: i64 = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM mfa_devices WHERE user_id = $1 AND confirmed_at IS NOT NULL",
+    )
+    .bind(&user.id)
+    .fetch_one(&mut *snapshot)
+    .await?;
     Ok(Enrollment {
         organisation: state.organisation.name.clone(),
         username: user.username.clone(),
@@ -31,7 +37,7 @@ pub async fn progress(state: &AppState, enrolling: &Enrolling) -> Result<Enrollm
         expires_at: Time(enrolling.ends()),
         password: user.password_verifier.is_some(),
         ssh_keys: keys.unsigned_abs(),
-        factors: 0,
+        factors: factors.unsigned_abs(),
         backup_codes: enrolling.invitation.codes_kept_at.is_some(),
         tested: enrolling.invitation.tested_at.is_some(),
         password_rules: Policy::of(&policy.settings, state.config.password.min_length).in_words(),
@@ -114,15 +120,22 @@ pub async fn add_ssh_key(
     Ok(added)
 }
 
-/// Tries password and factor against what will be asked for at every login.
+/// Tries the password against what will be asked for at every login.
 ///
 /// # Errors
-/// One of them is wrong; which is said, for only the person themself has the link.
+/// It is wrong, or a code was sent: no step of the enrolment makes a second factor yet, and a code
+/// that nobody looks at must not seem right.
 pub async fn test_everything(
     state: &AppState,
     enrolling: &Enrolling,
     test: EnrollTest,
 ) -> Result<(), Refused> {
+    if test.code.is_some() {
+        return Err(Refused::invalid(
+            "code",
+            "There is no second factor to test.",
+        ));
+    }
     count(state, enrolling)?;
     let user = &enrolling.user;
     let verifier = user.password_verifier.clone();

@@ -61,6 +61,9 @@ async fn story_1_somebody_who_was_invited_brings_password_and_key_and_can_sign_i
         .step(&code, "test", json!({"password": "wrong"}))
         .await;
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let unchecked = json!({"password": CHOSEN, "code": "123456"});
+    let unchecked = directory.step(&code, "test", unchecked).await;
+    assert_eq!(unchecked.status, StatusCode::UNPROCESSABLE_ENTITY);
     directory.step(&code, "test", set).await.good();
     let progress = directory
         .get("", &format!("/enroll/{code}"))
