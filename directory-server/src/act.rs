@@ -14,6 +14,7 @@ use crate::audit::{self, Draft};
 use crate::dirty::Touched;
 use crate::http::{Kept, Origin, Refused, etag, unauthenticated};
 use crate::id::Kind;
+use crate::mail::{self, Letter};
 use crate::reach::World;
 use crate::state::AppState;
 use crate::store::Writing;
@@ -27,6 +28,7 @@ pub struct Act<'a> {
     tx: Writing,
     touched: Touched,
     changes: Vec<Change>,
+    letters: Vec<Letter>,
     reach_before: Option<BTreeSet<Reach>>,
 }
 
@@ -53,6 +55,7 @@ impl<'a> Act<'a> {
             tx,
             touched: Touched::default(),
             changes: Vec::new(),
+            letters: Vec::new(),
             reach_before,
         })
     }
@@ -78,6 +81,17 @@ impl<'a> Act<'a> {
     #[must_use]
     pub fn actor_id(&self) -> &'a str {
         &self.origin.actor.id
+    }
+
+    /// Where it comes from.
+    #[must_use]
+    pub fn origin(&self) -> &'a Origin {
+        self.origin
+    }
+
+    /// Sends a letter once the change is on disk; if it never is, nobody hears of it.
+    pub fn post_after(&mut self, letter: Letter) {
+        self.letters.push(letter);
     }
 
     /// The session or token by which it is made; empty for the directory itself.
@@ -196,6 +210,9 @@ impl<'a> Act<'a> {
         }
         self.tx.commit().await?;
         self.state.dirty.mark(self.touched);
+        for letter in self.letters {
+            mail::post(self.state, letter);
+        }
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
         if status == StatusCode::NO_CONTENT {

@@ -21,6 +21,7 @@ pub mod invitations;
 pub mod keys;
 pub mod limiter;
 pub mod mail;
+mod notices;
 mod pages;
 pub mod password;
 pub mod presence;

@@ -14,6 +14,7 @@ mod groups;
 mod hosts;
 mod invitations;
 mod me;
+mod mfa;
 mod pages;
 mod password_policy;
 mod preview;
@@ -40,6 +41,10 @@ pub use invitations::{
     PasswordStrength,
 };
 pub use me::{AccessibleHost, Me, PasswordChange};
+pub use mfa::{
+    BackupCodes, BackupCodesCreated, MfaDevice, MfaTested, NewTotp, NewYubikey, StepUp, TotpBegun,
+    TypedFactor,
+};
 pub use pages::{Page, PageQuery};
 pub use password_policy::{PasswordPolicy, PasswordPolicySettings, PasswordProfile};
 pub use preview::{Change, Enforcement, EnforcementReport, EnforcementState, Preview, Reach};

@@ -13,6 +13,7 @@ use super::users::{Stored, UserRow, store_verifier};
 use super::{reachable, ssh_keys};
 use crate::act::Act;
 use crate::audit::Draft;
+use crate::factors::step_up;
 use crate::http::{Asked, Body, Call, NoShortForms, Refused};
 use crate::password::{Wish, verifier_for};
 use crate::reach::{Login, World};
@@ -30,6 +31,12 @@ pub(super) fn router() -> Router<AppState> {
 async fn own(state: &AppState, call: &Call) -> Result<UserRow, Refused> {
     let mut snapshot = state.store.snapshot().await?;
     UserRow::find(&mut snapshot, &call.caller.user_id).await
+}
+
+/// A key lets somebody in as well as a factor does: who has enrolled one proves it first.
+async fn prove_first(state: &AppState, call: &Call) -> Result<(), Refused> {
+    let mut snapshot = state.store.snapshot().await?;
+    step_up::require_where_enrolled(&mut snapshot, &call.caller, call.now_ms()).await
 }
 
 async fn me(State(state): State<AppState>, call: Call) -> Result<Json<Me>, Refused> {
@@ -70,6 +77,7 @@ async fn add_key(
     Body(new): Body<NewSshKey>,
 ) -> Result<Response, Refused> {
     let user = own(&state, &call).await?;
+    prove_first(&state, &call).await?;
     ssh_keys::add(&state, &call.origin, &user, new).await
 }
 
@@ -79,6 +87,7 @@ async fn remove_key(
     Path(id): Path<String>,
 ) -> Result<Response, Refused> {
     let user = own(&state, &call).await?;
+    prove_first(&state, &call).await?;
     ssh_keys::take(&state, &call.origin, &user, &id).await
 }
 

@@ -10,6 +10,7 @@ mod explain;
 pub(crate) mod groups;
 mod hosts;
 mod me;
+mod mfa;
 mod openapi;
 mod operations;
 mod password_policy;
@@ -30,7 +31,7 @@ use serde_json::Value;
 use crate::http::{Refused, merge_patch, typed};
 use crate::state::AppState;
 
-pub(crate) use auth::{noted_try, too_many};
+pub(crate) use auth::{noted_try, proven as password_proven, too_many};
 pub use openapi::document;
 pub(crate) use reachable::reachable_hosts;
 
@@ -40,6 +41,7 @@ pub fn router() -> Router<AppState> {
         .merge(openapi::router())
         .merge(auth::router())
         .merge(me::router())
+        .merge(mfa::router())
         .merge(api_tokens::router())
         .merge(enroll::router())
         .merge(password_policy::router())
@@ -57,7 +59,7 @@ pub fn router() -> Router<AppState> {
 }
 
 /// A stored moment that is always there.
-fn time(millis: i64) -> Time {
+pub(crate) fn time(millis: i64) -> Time {
     Time(Timestamp::from_millisecond(millis).unwrap_or_default())
 }
 

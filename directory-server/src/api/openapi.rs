@@ -66,6 +66,7 @@ pub fn document() -> Value {
 /// Lists that the engine makes anew at each call, whole.
 const WHOLE: &[&str] = &[
     "/api/v1/me/access",
+    "/api/v1/me/mfa",
     "/api/v1/users/{id}/access",
     "/api/v1/hosts/{id}/users",
     "/api/v1/roles",

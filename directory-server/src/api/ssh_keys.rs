@@ -14,6 +14,7 @@ use crate::act::Act;
 use crate::audit::{Draft, Severity};
 use crate::http::{Asked, Body, Call, Column, Listing, NoShortForms, Origin, Refused, field};
 use crate::id::Kind;
+use crate::notices;
 use crate::reach::moment;
 use crate::ssh_key::{self, ReadKey};
 use crate::state::AppState;
@@ -181,6 +182,7 @@ pub(crate) async fn insert(
     )
     .await?;
     act.touch_user(&user.id);
+    notices::tell(act, &user.id, "an SSH key was added").await?;
     let row: KeyRow = sqlx::query_as("SELECT * FROM ssh_keys WHERE id = $1")
         .bind(&id)
         .fetch_one(act.database())
@@ -242,5 +244,6 @@ pub(crate) async fn take(
     )
     .await?;
     act.touch_user(&user.id);
+    notices::tell(&mut act, &user.id, "an SSH key was removed").await?;
     act.finish_empty().await
 }

@@ -2,7 +2,9 @@
 //! the person sees them, once.
 
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
+use directory_api::rest::{BackupCodes, Time};
 use policy::BACKUP_CODE_ALPHABET;
+use sqlx::SqliteConnection;
 use zeroize::Zeroizing;
 
 use super::Whose;
@@ -11,7 +13,9 @@ use crate::audit::{Draft, Severity};
 use crate::clock::Random;
 use crate::http::Refused;
 use crate::id::Kind;
+use crate::notices;
 use crate::password::Passwords;
+use crate::reach::moment;
 use crate::state::AppState;
 
 const CODES: usize = 10;
@@ -84,8 +88,50 @@ impl NewBackupCodes {
         let draft = Draft::new("user.backup_codes_created").severity(Severity::Notice);
         act.record(draft.target("user", user.id, user.name)).await?;
         act.touch_user(user.id);
+        notices::tell(act, user.id, "new backup codes were made").await?;
         Ok(self.codes.iter().map(|code| spaced(code)).collect())
     }
+}
+
+/// How many somebody has left.
+///
+/// # Errors
+/// The database fails.
+pub(crate) async fn backup_codes_of(
+    database: &mut SqliteConnection,
+    user: &str,
+) -> Result<BackupCodes, sqlx::Error> {
+    let (left, created_at, confirmed_at): (i64, Option<i64>, Option<i64>) = sqlx::query_as(
+        "SELECT COUNT(CASE WHEN used_at IS NULL THEN 1 END), MAX(created_at), MAX(confirmed_at)
+         FROM backup_codes WHERE user_id = $1",
+    )
+    .bind(user)
+    .fetch_one(database)
+    .await?;
+    Ok(BackupCodes {
+        left: u32::try_from(left).unwrap_or_default(),
+        created_at: moment(created_at).map(Time),
+        confirmed_at: moment(confirmed_at).map(Time),
+    })
+}
+
+/// Their owner says that they are kept.
+///
+/// # Errors
+/// There are none.
+pub(crate) async fn confirm_backup_codes(act: &mut Act<'_>, user: &str) -> Result<(), Refused> {
+    let now = act.now_ms();
+    let confirmed = sqlx::query(
+        "UPDATE backup_codes SET confirmed_at = $2 WHERE user_id = $1 AND used_at IS NULL",
+    )
+    .bind(user)
+    .bind(now)
+    .execute(act.database())
+    .await?;
+    if confirmed.rows_affected() == 0 {
+        return Err(Refused::not_found("backup code"));
+    }
+    Ok(())
 }
 
 /// Whichever of these the code is; all are compared, so that the time does not tell which.

@@ -16,6 +16,7 @@ use super::{Whose, backup_codes, used, wrong};
 use crate::act::Act;
 use crate::audit::{Draft, Outcome, Severity};
 use crate::http::{Origin, Refused};
+use crate::notices;
 use crate::state::AppState;
 
 /// What is to be checked. The first factor was right already.
@@ -214,6 +215,7 @@ async fn settle(
             if let Some(left) = proven.backup_codes_left {
                 let draft = drafted("user.backup_code_used", asked).severity(Severity::Warning);
                 act.record(draft.detail("remaining", left)).await?;
+                notices::tell(&mut act, asked.user.id, "a backup code was used").await?;
                 act.touch_user(asked.user.id);
             } else {
                 act.record(

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use directory_api::rest::MfaDevice;
 use policy::FactorKind;
 use sqlx::SqliteConnection;
 
@@ -9,8 +10,10 @@ use super::Whose;
 use super::seed_key::{Owner, SeedCipher};
 use super::totp::Codes;
 use crate::act::Act;
+use crate::api::time;
 use crate::audit::{Draft, Severity};
 use crate::http::Refused;
+use crate::notices;
 
 /// One enrolled device.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -32,6 +35,31 @@ pub struct Device {
     pub last_used_at: Option<i64>,
     /// When it was enrolled.
     pub created_at: i64,
+}
+
+impl Device {
+    /// By its id.
+    pub(crate) async fn find(
+        database: &mut SqliteConnection,
+        id: &str,
+    ) -> Result<Self, sqlx::Error> {
+        sqlx::query_as("SELECT * FROM mfa_devices WHERE id = $1")
+            .bind(id)
+            .fetch_one(database)
+            .await
+    }
+
+    /// As the API shows it.
+    pub(crate) fn shown(&self) -> MfaDevice {
+        MfaDevice {
+            id: self.id.clone(),
+            kind: self.kind.clone(),
+            name: self.name.clone(),
+            created_at: time(self.created_at),
+            confirmed_at: self.confirmed_at.map(time),
+            last_used_at: self.last_used_at.map(time),
+        }
+    }
 }
 
 /// Somebody's devices, the unconfirmed too.
@@ -111,6 +139,7 @@ pub async fn remove(act: &mut Act<'_>, user: Whose<'_>, device: &str) -> Result<
         .detail("name", row.name.as_str());
     act.record(draft).await?;
     act.touch_user(user.id);
+    notices::tell(act, user.id, "a second factor was removed").await?;
     Ok(row)
 }
 
@@ -131,10 +160,6 @@ pub async fn remove_all(act: &mut Act<'_>, user: Whose<'_>) -> Result<u64, Refus
         removed += gone.rows_affected();
     }
     super::unlock(act.database(), user.id).await?;
-    sqlx::query("UPDATE factor_tries SET used_twice_at = NULL WHERE user_id = $1")
-        .bind(user.id)
-        .execute(act.database())
-        .await?;
     act.touch_user(user.id);
     Ok(removed)
 }

@@ -14,6 +14,7 @@ use crate::assign::check_text;
 use crate::audit::Draft;
 use crate::http::Refused;
 use crate::id::Kind;
+use crate::notices;
 use crate::state::AppState;
 
 const DEVICES_MAX: i64 = 10;
@@ -223,7 +224,8 @@ async fn enrolled(
         .detail("name", name);
     act.record(draft).await?;
     act.touch_user(user.id);
-    Ok(())
+    let what = "a second factor was added";
+    notices::tell(act, user.id, what).await
 }
 
 /// The address holds the seed as apps write it.

@@ -9,11 +9,13 @@ mod enrol;
 mod offline;
 mod policies;
 mod seed_key;
+pub(crate) mod step_up;
 mod throttle;
 mod totp;
 mod yubikey;
 
 pub use backup_codes::NewBackupCodes;
+pub(crate) use backup_codes::{backup_codes_of, confirm_backup_codes};
 pub use check::{Asked, Proven, check};
 pub(crate) use devices::codes_of;
 pub use devices::{Device, devices_of, enrolled, remove, remove_all};
@@ -50,6 +52,15 @@ impl<'a> From<&'a UserRow> for Whose<'a> {
 fn wrong() -> Refused {
     Refused::new(StatusCode::UNAUTHORIZED, "code_wrong", "The code is wrong.")
         .hint("Wait for the next code and type that; see that the device's clock is right.")
+}
+
+/// What is told to somebody who is signed in: there, 401 would mean that the session is over.
+pub(crate) fn in_a_session(refused: Refused) -> Refused {
+    if refused.status() == StatusCode::UNAUTHORIZED && refused.code() == "code_wrong" {
+        refused.with_status(StatusCode::FORBIDDEN)
+    } else {
+        refused
+    }
 }
 
 fn used() -> Refused {

@@ -166,16 +166,19 @@ pub(super) async fn take_back(
     }
 }
 
-/// Lifts a lock; an administrator's act.
+/// Lifts a lock, and takes the mark of a code that was used twice away; an administrator's act.
 ///
 /// # Errors
 /// The database fails.
 pub async fn unlock(database: &mut SqliteConnection, user: &str) -> Result<(), sqlx::Error> {
-    sqlx::query("UPDATE factor_tries SET tries = 0, locked_until = 0, locks = 0 WHERE user_id = $1")
-        .bind(user)
-        .execute(database)
-        .await
-        .map(drop)
+    sqlx::query(
+        "UPDATE factor_tries SET tries = 0, locked_until = 0, locks = 0, used_twice_at = NULL
+         WHERE user_id = $1",
+    )
+    .bind(user)
+    .execute(database)
+    .await
+    .map(drop)
 }
 
 #[cfg(test)]

@@ -81,6 +81,13 @@ impl Refused {
         self
     }
 
+    /// The same under another status.
+    #[must_use]
+    pub fn with_status(mut self, status: StatusCode) -> Self {
+        self.0.status = status;
+        self
+    }
+
     /// Names a field.
     #[must_use]
     pub fn field(mut self, field: &str, code: &str) -> Self {

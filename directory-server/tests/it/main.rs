@@ -43,6 +43,10 @@ mod rest_lists;
 #[cfg(test)]
 mod rest_login;
 #[cfg(test)]
+mod rest_mfa;
+#[cfg(test)]
 mod rest_people;
+#[cfg(test)]
+mod rest_resets;
 #[cfg(test)]
 mod rest_takeover;

@@ -149,7 +149,8 @@ impl Directory {
             .unwrap();
         tx.commit().await.unwrap();
         let (authority, _) = Authority::create("Example", time.now()).unwrap();
-        let config = Config::read("", settings).unwrap();
+        let mut config = Config::read("", settings).unwrap();
+        config.keys.totp_key_file = folder.path().join("totp.key");
         let outside = (time, Random::of_system());
         let app = AppState::new(store, organisation, config, authority, outside);
         Self {
@@ -239,8 +240,21 @@ impl Directory {
         }
         let (token, hash) = new_token(SESSION_PREFIX, &self.app.random).unwrap();
         self.sql(
-            "INSERT INTO sessions SELECT 'ses_' || $1, $2, $1, $3, $3 + 40000000, $3",
+            "INSERT INTO sessions (id, token_hash, user_id, created_at, expires_at, last_used_at)
+             SELECT 'ses_' || $1, $2, $1, $3, $3 + 40000000, $3",
             &[&id, &hash],
+        )
+        .await;
+        token
+    }
+
+    /// One more session of somebody.
+    pub(crate) async fn another_session(&self, name: &str) -> String {
+        let (token, hash) = new_token(SESSION_PREFIX, &self.app.random).unwrap();
+        self.sql(
+            "INSERT INTO sessions (id, token_hash, user_id, created_at, expires_at, last_used_at)
+             SELECT 'ses_' || $2, $2, id, $3, $3 + 40000000, $3 FROM users WHERE username = $1",
+            &[name, &hash],
         )
         .await;
         token

@@ -77,7 +77,7 @@ fn oracle_area(method: &str, path: &str) -> &'static str {
         "openapi.json" | "enroll" => "anybody",
         "auth" if path.ends_with("login") || path.ends_with("bootstrap") => "anybody",
         "me" if method != "GET" => "person",
-        "auth" if path.ends_with("renew") => "person",
+        "auth" if path.ends_with("renew") || path.ends_with("step-up") => "person",
         "tokens" if method == "POST" => "person",
         "auth" | "me" | "tokens" => "self",
         "events" => "events",

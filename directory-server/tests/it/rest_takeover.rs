@@ -39,7 +39,8 @@ async fn pf_09_a_token_for_users_sets_no_password_of_who_holds_a_role() {
         .good();
     directory.person(&owner, "bob", &["directory-admin"]).await;
     let of_bob = "/users/bob/reset-password";
-    directory.post(&wide, of_bob, reset).await.good();
+    let refused = directory.post(&wide, of_bob, reset).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
 }
 
 #[tokio::test]

@@ -11,7 +11,9 @@ use crate::act::{Act, changes_between};
 use crate::api::patched;
 use crate::assign::check_text;
 use crate::audit::Draft;
+use crate::factors::step_up;
 use crate::http::{Body, Call, Refused};
+use crate::notices;
 use crate::state::AppState;
 
 const LABELS_MAX: usize = 64;
@@ -28,12 +30,19 @@ pub(super) async fn edit(
     let before = row.settings()?;
     let after: UserSettings = patched(&before, patch)?;
     check_settings(&after)?;
+    if row.id == call.caller.user_id && after.email != before.email {
+        step_up::require_where_enrolled(act.database(), &call.caller, call.now_ms()).await?;
+    }
     if after.expires_at != before.expires_at && after.expires_at.is_some() {
         keep_an_owner(act.database(), &row.id).await?;
     }
     let changes = changes_between(&before, &after)?;
     if !changes.is_empty() {
         write(&mut act, &row.id, &after).await?;
+        if after.email != before.email {
+            let what = "the mail address was changed";
+            notices::tell_at(&mut act, &row, before.email.clone(), what);
+        }
         let draft = Draft::new("user.updated").target("user", &row.id, &row.username);
         act.record(draft.changes(changes)).await?;
         act.touch_user(&row.id);

@@ -4,11 +4,12 @@ mod create;
 mod edit;
 mod list;
 mod passwords;
+mod resets;
 mod row;
 mod states;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 
 use crate::state::AppState;
 
@@ -29,5 +30,7 @@ pub(super) fn router() -> Router<AppState> {
         .route("/users/{id}/unlock", post(states::unlock))
         .route("/users/{id}/offboard", post(states::offboard))
         .route("/users/{id}/reset-password", post(passwords::reset))
+        .route("/users/{id}/reset-mfa", post(resets::reset_mfa))
+        .route("/me/resets", delete(resets::object))
         .route("/users/{id}/access", get(list::access))
 }

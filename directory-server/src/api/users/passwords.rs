@@ -5,9 +5,11 @@ use axum::response::Response;
 use directory_api::rest::PasswordReset;
 
 use super::UserRow;
+use super::resets::{What, admitted, not_oneself};
 use crate::act::Act;
 use crate::audit::{Draft, Severity};
 use crate::http::{Body, Call, Refused};
+use crate::notices;
 use crate::password::{Wish, importable, verifier_for};
 use crate::state::AppState;
 
@@ -33,12 +35,7 @@ pub(super) async fn reset(
     let mut snapshot = state.store.snapshot().await?;
     let row = UserRow::find_to_change(&mut snapshot, &id, &call.caller).await?;
     drop(snapshot);
-    // Whoever finds an open session must not get more than the session.
-    if row.id == call.caller.user_id {
-        let detail = "Nobody resets their own password: change it, which takes the old one.";
-        let hint = "POST /api/v1/me/password; if it is forgotten, ask another administrator.";
-        return Err(Refused::forbidden(detail).hint(hint));
-    }
+    not_oneself(&call, &row, What::Password)?;
     let settings = row.settings()?;
     let verifier = match (&reset.password, &reset.verifier) {
         (Some(password), None) => {
@@ -65,6 +62,7 @@ pub(super) async fn reset(
     };
     let mut act = Act::begin(&state, &call.origin).await?;
     let row = UserRow::find_to_change(act.database(), &row.id, &call.caller).await?;
+    let mut act = admitted(act, &call, &row, What::Password).await?;
     store_verifier(
         &mut act,
         &Stored {
@@ -96,7 +94,7 @@ pub(super) async fn reset(
 /// Stores a verifier, lifts a lock, and ends the user's other sessions.
 pub(crate) async fn store_verifier(act: &mut Act<'_>, stored: &Stored<'_>) -> Result<(), Refused> {
     let now = act.now_ms();
-    sqlx::query(
+    let replaced = sqlx::query(
         "INSERT INTO password_history (user_id, verifier, replaced_at)
          SELECT id, password_verifier, $2 FROM users
          WHERE id = $1 AND password_verifier IS NOT NULL ON CONFLICT DO NOTHING",
@@ -105,6 +103,9 @@ pub(crate) async fn store_verifier(act: &mut Act<'_>, stored: &Stored<'_>) -> Re
     .bind(now)
     .execute(act.database())
     .await?;
+    if replaced.rows_affected() > 0 {
+        notices::tell(act, stored.user, "the password was changed").await?;
+    }
     sqlx::query(
         "DELETE FROM password_history WHERE user_id = $1 AND verifier NOT IN (
            SELECT verifier FROM password_history WHERE user_id = $1

@@ -8,6 +8,7 @@ use directory_api::rest::UserReason;
 use super::{UserRow, keep_an_owner};
 use crate::act::Act;
 use crate::audit::{Draft, Severity};
+use crate::factors;
 use crate::http::{Call, OptionalBody, Refused};
 use crate::publish::fast_lane::SUSPEND_USER;
 use crate::state::AppState;
@@ -91,6 +92,7 @@ pub(super) async fn unlock(
     .bind(&row.id)
     .execute(act.database())
     .await?;
+    factors::unlock(act.database(), &row.id).await?;
     act.record(draft("user.unlocked", &row, &body)).await?;
     finish(act, &row.id).await
 }
@@ -144,7 +146,7 @@ pub(crate) async fn suspend_at_once(act: &mut Act<'_>, row: &UserRow) -> Result<
 }
 
 /// Ends sessions and tokens of a user.
-async fn forget_credentials(act: &mut Act<'_>, id: &str) -> Result<(), Refused> {
+pub(super) async fn forget_credentials(act: &mut Act<'_>, id: &str) -> Result<(), Refused> {
     for statement in [
         "DELETE FROM sessions WHERE user_id = $1",
         "DELETE FROM api_tokens WHERE user_id = $1",

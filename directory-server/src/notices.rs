@@ -1,0 +1,50 @@
+//! What people are told of their own account: whoever changed a factor, a key, a password or an
+//! address, its owner hears of it where they could be reached before.
+
+use crate::act::Act;
+use crate::api::users::UserRow;
+use crate::http::Refused;
+use crate::mail::Letter;
+
+/// Tells somebody, once the change is on disk. `what` is a sentence. People who are still enrolling
+/// see it happen.
+///
+/// # Errors
+/// The database fails.
+pub(crate) async fn tell(act: &mut Act<'_>, user: &str, what: &str) -> Result<(), Refused> {
+    let row = UserRow::find(act.database(), user).await?;
+    if row.state != "staged" {
+        let address = row.settings()?.email;
+        tell_at(act, &row, address, what);
+    }
+    Ok(())
+}
+
+/// The same, at this address.
+pub(crate) fn tell_at(act: &mut Act<'_>, user: &UserRow, address: String, what: &str) {
+    let state = act.state();
+    if !state.mailer.reaches(&address) {
+        return;
+    }
+    let (organisation, origin) = (&state.organisation.name, act.origin());
+    let by = match origin.actor.name.as_str() {
+        "" => "cloudid".to_owned(),
+        name if name == user.username => "you".to_owned(),
+        name => name.to_owned(),
+    };
+    let from = origin.source.map(|source| format!(", from {source}"));
+    let when = origin.now.strftime("%Y-%m-%d %H:%M UTC");
+    let text = format!(
+        "{what}\n\nAccount: {} at {organisation}\nBy: {by}{}\nAt: {when}\n\n\
+         If you do not know of this, tell an administrator at once: somebody else may be using your \
+         account.\n",
+        user.username,
+        from.unwrap_or_default(),
+    );
+    act.post_after(Letter {
+        to: address,
+        user: (user.id.clone(), user.username.clone()),
+        subject: format!("Your account at {organisation}: {what}"),
+        text,
+    });
+}
