@@ -2,7 +2,6 @@
 //! address, its owner hears of it where they could be reached before.
 
 use crate::act::Act;
-use crate::api::users::UserRow;
 use crate::http::Refused;
 use crate::mail::Letter;
 
@@ -12,16 +11,21 @@ use crate::mail::Letter;
 /// # Errors
 /// The database fails.
 pub(crate) async fn tell(act: &mut Act<'_>, user: &str, what: &str) -> Result<(), Refused> {
-    let row = UserRow::find(act.database(), user).await?;
-    if row.state != "staged" {
-        let address = row.settings()?.email;
-        tell_at(act, &row, address, what);
+    let found: Option<(String, String, String)> =
+        sqlx::query_as("SELECT username, email, state FROM users WHERE id = $1")
+            .bind(user)
+            .fetch_optional(act.database())
+            .await?;
+    if let Some((username, email, state)) = found
+        && state != "staged"
+    {
+        tell_at(act, (user, &username), email, what);
     }
     Ok(())
 }
 
 /// The same, at this address.
-pub(crate) fn tell_at(act: &mut Act<'_>, user: &UserRow, address: String, what: &str) {
+pub(crate) fn tell_at(act: &mut Act<'_>, user: (&str, &str), address: String, what: &str) {
     let state = act.state();
     if !state.mailer.reaches(&address) {
         return;
@@ -29,7 +33,7 @@ pub(crate) fn tell_at(act: &mut Act<'_>, user: &UserRow, address: String, what: 
     let (organisation, origin) = (&state.organisation.name, act.origin());
     let by = match origin.actor.name.as_str() {
         "" => "cloudid".to_owned(),
-        name if name == user.username => "you".to_owned(),
+        name if name == user.1 => "you".to_owned(),
         name => name.to_owned(),
     };
     let from = origin.source.map(|source| format!(", from {source}"));
@@ -38,12 +42,12 @@ pub(crate) fn tell_at(act: &mut Act<'_>, user: &UserRow, address: String, what: 
         "{what}\n\nAccount: {} at {organisation}\nBy: {by}{}\nAt: {when}\n\n\
          If you do not know of this, tell an administrator at once: somebody else may be using your \
          account.\n",
-        user.username,
+        user.1,
         from.unwrap_or_default(),
     );
     act.post_after(Letter {
         to: address,
-        user: (user.id.clone(), user.username.clone()),
+        user: (user.0.to_owned(), user.1.to_owned()),
         subject: format!("Your account at {organisation}: {what}"),
         text,
     });

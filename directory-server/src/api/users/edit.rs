@@ -41,7 +41,8 @@ pub(super) async fn edit(
         write(&mut act, &row.id, &after).await?;
         if after.email != before.email {
             let what = "the mail address was changed";
-            notices::tell_at(&mut act, &row, before.email.clone(), what);
+            let user = (row.id.as_str(), row.username.as_str());
+            notices::tell_at(&mut act, user, before.email.clone(), what);
         }
         let draft = Draft::new("user.updated").target("user", &row.id, &row.username);
         act.record(draft.changes(changes)).await?;
