@@ -116,6 +116,9 @@ pub(crate) enum Verb {
     /// Who may log in where
     #[command(subcommand)]
     Rule(verbs::rule::RuleVerb),
+    /// How logins must be proven: methods and second factors
+    #[command(subcommand)]
+    Policy(Box<verbs::policy::PolicyVerb>),
     /// Enrolment tokens, which let machines become hosts
     #[command(subcommand)]
     Token(verbs::token::TokenVerb),

@@ -12,6 +12,7 @@ pub(crate) mod keys;
 pub(crate) mod login;
 mod objects;
 pub(crate) mod passwd;
+pub(crate) mod policy;
 pub(crate) mod project;
 pub(crate) mod reach;
 pub(crate) mod rule;
@@ -40,6 +41,7 @@ pub(crate) async fn run(verb: Verb, context: &Context) -> Result<(), Failure> {
         Verb::Project(verb) => project::run(verb, context).await,
         Verb::Tag(tag::TagVerb::List) => tag::list(context).await,
         Verb::Rule(rule::RuleVerb::Access(verb)) => rule::run(verb, context).await,
+        Verb::Policy(verb) => policy::run(*verb, context).await,
         Verb::Token(verb) => token::run(verb, context).await,
         Verb::ApiToken(verb) => api_token::run(verb, context).await,
         Verb::Admin(verb) => admin::run(verb, context).await,

@@ -32,7 +32,7 @@ pub enum Action {
     ChangeGroups,
     /// Change hosts, tags and projects.
     ChangeHosts,
-    /// Change access rules.
+    /// Change access rules, policies and what passwords must be.
     ChangeRules,
     /// Make and revoke enrolment tokens.
     ChangeEnrollment,
@@ -146,6 +146,12 @@ pub const TABLE: &[(&str, &str, Access)] = &[
     ("GET", "/api/v1/access-rules/{id}", Needs(Read)),
     ("PATCH", "/api/v1/access-rules/{id}", Needs(ChangeRules)),
     ("DELETE", "/api/v1/access-rules/{id}", Needs(ChangeRules)),
+    ("GET", "/api/v1/policies", Needs(Read)),
+    ("POST", "/api/v1/policies", Needs(ChangeRules)),
+    ("GET", "/api/v1/policies/{id}", Needs(Read)),
+    ("PATCH", "/api/v1/policies/{id}", Needs(ChangeRules)),
+    ("DELETE", "/api/v1/policies/{id}", Needs(ChangeRules)),
+    ("GET", "/api/v1/hosts/{id}/effective-policy", Needs(Read)),
     ("GET", "/api/v1/enrollment-tokens", Needs(Read)),
     ("POST", "/api/v1/enrollment-tokens", Needs(ChangeEnrollment)),
     (

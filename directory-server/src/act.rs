@@ -12,6 +12,7 @@ use sqlx::SqliteConnection;
 
 use crate::audit::{self, Draft};
 use crate::dirty::Touched;
+use crate::factors::Proofs;
 use crate::http::{Kept, Origin, Refused, etag, unauthenticated};
 use crate::id::Kind;
 use crate::mail::{self, Letter};
@@ -20,6 +21,7 @@ use crate::state::AppState;
 use crate::store::Writing;
 
 const PAIRS_SHOWN_MAX: usize = 200;
+const PROOFS_SHOWN_MAX: usize = 200;
 
 /// A change in the making; dropped, it never was.
 pub struct Act<'a> {
@@ -29,7 +31,13 @@ pub struct Act<'a> {
     touched: Touched,
     changes: Vec<Change>,
     letters: Vec<Letter>,
-    reach_before: Option<BTreeSet<Reach>>,
+    before: Option<Standing>,
+}
+
+/// What a preview is compared with.
+struct Standing {
+    reach: BTreeSet<Reach>,
+    proofs: Proofs,
 }
 
 impl<'a> Act<'a> {
@@ -44,8 +52,8 @@ impl<'a> Act<'a> {
         {
             return Err(unauthenticated());
         }
-        let reach_before = if origin.dry_run {
-            Some(World::load(&mut tx).await?.reach(origin.now))
+        let before = if origin.dry_run {
+            Some(Standing::load(&mut tx, origin).await?)
         } else {
             None
         };
@@ -56,7 +64,7 @@ impl<'a> Act<'a> {
             touched: Touched::default(),
             changes: Vec::new(),
             letters: Vec::new(),
-            reach_before,
+            before,
         })
     }
 
@@ -201,7 +209,7 @@ impl<'a> Act<'a> {
         body: String,
         version: Option<i64>,
     ) -> Result<Response, Refused> {
-        if let Some(before) = self.reach_before.take() {
+        if let Some(before) = self.before.take() {
             return self.preview(before).await;
         }
         if let Some(key) = &self.origin.idempotency {
@@ -229,10 +237,14 @@ impl<'a> Act<'a> {
         Ok(response)
     }
 
-    async fn preview(mut self, before: BTreeSet<Reach>) -> Result<Response, Refused> {
-        let after = World::load(&mut self.tx).await?.reach(self.origin.now);
-        let gained = after.difference(&before);
-        let lost = before.difference(&after);
+    async fn preview(mut self, before: Standing) -> Result<Response, Refused> {
+        let after = Standing::load(&mut self.tx, self.origin).await?;
+        let gained = after.reach.difference(&before.reach);
+        let lost = before.reach.difference(&after.reach);
+        let mut proofs = before.proofs.changes_to(&after.proofs, &after.reach)?;
+        let (proofs_count, loosened) = (proofs.len(), proofs.iter().filter(|one| one.loosened));
+        let loosened_count = loosened.count() as u64;
+        proofs.truncate(PROOFS_SHOWN_MAX);
         let preview = Preview {
             dry_run: true,
             gained_count: gained.clone().count() as u64,
@@ -240,9 +252,22 @@ impl<'a> Act<'a> {
             gained: gained.take(PAIRS_SHOWN_MAX).cloned().collect(),
             lost: lost.take(PAIRS_SHOWN_MAX).cloned().collect(),
             changes: self.changes,
+            proofs,
+            proofs_count: proofs_count as u64,
+            loosened_count,
         };
         self.tx.rollback().await?;
         Ok(Json(preview).into_response())
+    }
+}
+
+impl Standing {
+    async fn load(database: &mut SqliteConnection, origin: &Origin) -> Result<Self, Refused> {
+        let world = World::load(database).await?;
+        Ok(Self {
+            reach: world.reach(origin.now),
+            proofs: Proofs::load(database, world.hosts).await?,
+        })
     }
 }
 

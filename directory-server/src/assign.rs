@@ -16,6 +16,8 @@ pub enum Space {
     Project,
     /// Access rules.
     Rule,
+    /// Policies.
+    Policy,
 }
 
 impl Space {
@@ -24,6 +26,7 @@ impl Space {
             Self::People => "people",
             Self::Project => "project",
             Self::Rule => "rule",
+            Self::Policy => "policy",
         }
     }
 }
@@ -123,7 +126,7 @@ async fn take_id(
     Ok(taken.rows_affected() == 1)
 }
 
-/// Checks the name of a project or rule: `[a-z0-9][a-z0-9._-]{0,62}`.
+/// Checks the name of a project, rule or policy: `[a-z0-9][a-z0-9._-]{0,62}`.
 ///
 /// # Errors
 /// The name has another form.

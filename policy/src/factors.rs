@@ -262,6 +262,23 @@ impl Factors {
         }
     }
 
+    /// As a policy that sets every field would say it.
+    #[must_use]
+    pub fn fields(&self) -> FactorFields {
+        FactorFields {
+            auth_methods: Some(self.auth_methods.clone()),
+            mfa_required: Some(self.mfa_required),
+            mfa_methods: Some(self.mfa_methods.clone()),
+            unenrolled: Some(self.unenrolled),
+            remember_seconds: Some(self.remember_seconds),
+            offline_codes: Some(self.offline_codes),
+            offline_horizon_seconds: Some(self.offline_horizon_seconds),
+            code_tries: Some(self.code_tries),
+            code_lock_seconds: Some(self.code_lock_seconds),
+            offline_backup_codes: Some(self.offline_backup_codes),
+        }
+    }
+
     /// A password or any key is enough; codes are not asked for.
     #[must_use]
     pub fn one_factor() -> Self {

@@ -1,9 +1,10 @@
 //! What all kinds of objects of the directory have in common: lists, one object, and changes that
 //! show what they do before they do it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use directory_api::rest::{Page, Preview, Secret};
+use directory_api::rest::{Page, Preview, ProofChange, Secret};
 use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -174,14 +175,32 @@ fn ask_when_wide(body: &Value, what: &str, context: &Context) -> Result<(), Fail
         return Ok(());
     };
     let pairs = preview.gained_count.saturating_add(preview.lost_count);
-    if pairs <= PAIRS_UNASKED {
+    let proven_otherwise = concerned(&preview.proofs);
+    if pairs <= PAIRS_UNASKED && proven_otherwise <= PAIRS_UNASKED && preview.loosened_count == 0 {
         return Ok(());
     }
     context.output.warn(&blast_radius(&preview));
-    context.confirm(&format!(
-        "{what} gives {} logins and takes {}; go on?",
-        preview.gained_count, preview.lost_count
-    ))
+    let mut effects = Vec::new();
+    if pairs > 0 {
+        let (gained, lost) = (preview.gained_count, preview.lost_count);
+        effects.push(format!("gives {gained} logins and takes {lost}"));
+    }
+    if !preview.proofs.is_empty() {
+        effects.push(format!("alters how {proven_otherwise} logins are proven"));
+    }
+    if preview.loosened_count > 0 {
+        effects.push("lets people in with less than before".to_owned());
+    }
+    context.confirm(&format!("{what} {}; go on?", effects.join(", ")))
+}
+
+/// Users times hosts, each host counted once.
+fn concerned(proofs: &[ProofChange]) -> u64 {
+    let hosts: BTreeMap<&str, u64> = proofs
+        .iter()
+        .map(|change| (change.host.as_str(), change.users))
+        .collect();
+    hosts.into_values().sum()
 }
 
 fn blast_radius(preview: &Preview) -> String {
@@ -197,7 +216,28 @@ fn blast_radius(preview: &Preview) -> String {
     if all > shown {
         lines.push(format!("  … and {} more", all - shown));
     }
+    let proofs = preview.proofs.iter().take(PAIRS_SHOWN).map(|change| {
+        let looser = if change.loosened { ", looser" } else { "" };
+        format!(
+            "  {} ({}): {} {} -> {}{looser}",
+            change.host,
+            words(&change.services),
+            change.field,
+            change.from,
+            change.to
+        )
+    });
+    lines.extend(proofs);
+    let hidden = preview.proofs_count.saturating_sub(PAIRS_SHOWN as u64);
+    if hidden > 0 {
+        lines.push(format!("  … and {hidden} more fields of hosts"));
+    }
     lines.join("\n")
+}
+
+fn words(words: &BTreeSet<String>) -> String {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    words.join(" ")
 }
 
 /// Collects the fields of a merge patch: what was not said is not sent.

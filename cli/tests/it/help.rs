@@ -30,6 +30,12 @@ fn cli_07_help_of_tokens_and_roles_has_examples() {
 }
 
 #[test]
+fn cli_07_help_of_policies_tells_every_field() {
+    let ended = Person::new().types(&["policy", "add", "--help"]);
+    insta::assert_snapshot!(ended.output);
+}
+
+#[test]
 fn cli_07_topics_tell_what_concerns_every_verb() {
     let person = Person::new();
     let mut told = person.types(&["help", "topics"]).output;

@@ -10,4 +10,5 @@ mod answers;
 mod directory;
 mod help;
 mod person;
+mod policies;
 mod removals;

@@ -17,6 +17,7 @@ mod me;
 mod mfa;
 mod pages;
 mod password_policy;
+mod policies;
 mod preview;
 mod problem;
 mod projects;
@@ -47,7 +48,12 @@ pub use mfa::{
 };
 pub use pages::{Page, PageQuery};
 pub use password_policy::{PasswordPolicy, PasswordPolicySettings, PasswordProfile};
-pub use preview::{Change, Enforcement, EnforcementReport, EnforcementState, Preview, Reach};
+pub use policies::{
+    EffectiveField, EffectivePolicy, MfaSettings, OfflineSettings, Policy, PolicySettings, Span,
+};
+pub use preview::{
+    Change, Enforcement, EnforcementReport, EnforcementState, Preview, ProofChange, Reach,
+};
 pub use problem::{FieldProblem, PROBLEM_TYPE_PREFIX, Problem};
 pub use projects::{Project, ProjectSettings};
 pub use roles::{NewRoleAssignment, Role, RoleAssignment, RoleDescription};

@@ -1,5 +1,7 @@
 //! What a change does: field by field, who gains and loses which host, and when hosts enforced it.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -32,6 +34,36 @@ pub struct Preview {
     pub gained_count: u64,
     /// How many pairs `lost` would hold if it were not cut off at 200.
     pub lost_count: u64,
+    /// How logins are proven, where that changes; looser ones first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proofs: Vec<ProofChange>,
+    /// How many entries `proofs` would hold if it were not cut off at 200.
+    #[serde(default)]
+    pub proofs_count: u64,
+    /// How many of all those let somebody in with less than before.
+    #[serde(default)]
+    pub loosened_count: u64,
+}
+
+/// One field of how logins to one host are proven.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ProofChange {
+    /// Host name.
+    pub host: String,
+    /// How many people can log in there once the change is made.
+    pub users: u64,
+    /// The PAM services concerned, of those that policies name and the usual ones.
+    pub services: BTreeSet<String>,
+    /// Networks they come from, of those that policies name, and `anywhere` for all others.
+    pub sources: BTreeSet<String>,
+    /// Such as `mfa.required`.
+    pub field: String,
+    /// Until now.
+    pub from: Value,
+    /// From now on.
+    pub to: Value,
+    /// Whether it lets somebody in with less than before.
+    pub loosened: bool,
 }
 
 /// A user can log in to a host.

@@ -14,6 +14,7 @@ mod mfa;
 mod openapi;
 mod operations;
 mod password_policy;
+mod policies;
 mod projects;
 mod reachable;
 mod roles;
@@ -51,6 +52,7 @@ pub fn router() -> Router<AppState> {
         .merge(projects::router())
         .merge(hosts::router())
         .merge(access_rules::router())
+        .merge(policies::router())
         .merge(enrollment_tokens::router())
         .merge(roles::router())
         .merge(explain::router())

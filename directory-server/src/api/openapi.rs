@@ -52,7 +52,7 @@ pub fn document() -> Value {
             "description": "Errors are application/problem+json (schema Problem). Lists take limit, \
                 cursor, count, sort and filter, and tell the address of the next page in Link. Writes take dry_run=true and then answer a Preview. POST takes Idempotency-Key. \
                 PATCH takes a JSON merge patch. If-Match is required for PATCH and DELETE of users, \
-                groups and access rules."
+                groups, access rules and policies."
         },
         "paths": paths,
         "components": {

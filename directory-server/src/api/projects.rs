@@ -194,14 +194,15 @@ async fn delete(
     call.check_version(row.version)?;
     let used: i64 = sqlx::query_scalar(
         "SELECT (SELECT COUNT(*) FROM hosts WHERE project_id = $1)
-              + (SELECT COUNT(*) FROM enrollment_tokens WHERE project_id = $1)",
+              + (SELECT COUNT(*) FROM enrollment_tokens WHERE project_id = $1)
+              + (SELECT COUNT(*) FROM policies WHERE project = $1)",
     )
     .bind(&row.id)
     .fetch_one(act.database())
     .await?;
     if used > 0 {
         return Err(Refused::conflict(
-            "The project has, or once had, hosts or enrolment tokens.",
+            "The project has, or once had, hosts or enrolment tokens, or a policy is for it.",
         ));
     }
     sqlx::query("DELETE FROM projects WHERE id = $1")

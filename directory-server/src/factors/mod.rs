@@ -5,10 +5,13 @@
 mod backup_codes;
 mod check;
 mod devices;
+mod effective;
 mod enrol;
 mod offline;
 mod policies;
+mod proofs;
 mod seed_key;
+mod settings;
 pub(crate) mod step_up;
 mod throttle;
 mod totp;
@@ -19,11 +22,14 @@ pub(crate) use backup_codes::{backup_codes_of, confirm_backup_codes};
 pub use check::{Asked, Proven, check};
 pub(crate) use devices::codes_of;
 pub use devices::{Device, devices_of, enrolled, remove, remove_all};
+pub(crate) use effective::effective;
 pub use enrol::{TotpBegun, add_yubikey, begin_totp, confirm_totp, yubikey_of};
 pub(crate) use offline::burn_offline;
 pub use policies::{StoredPolicy, Unreadable, factors_at, load as load_policies};
+pub(crate) use proofs::Proofs;
 pub(crate) use seed_key::SeedCipher;
 pub use seed_key::SeedKey;
+pub(crate) use settings::{policy_of, settings_of};
 pub use throttle::{Limit, unlock};
 pub use yubikey::YubiKeys;
 

@@ -11,6 +11,9 @@ use crate::http::Refused;
 /// A policy and the hosts it is for.
 #[derive(Debug, Clone)]
 pub struct StoredPolicy {
+    /// Its name; hosts never learn it.
+    pub name: String,
+    /// The name of its project; empty for all.
     project: String,
     hosts: Option<Selector>,
     policy: FactorPolicy,
@@ -27,21 +30,59 @@ pub struct Unreadable(pub String, pub String);
 pub async fn load(
     database: &mut SqliteConnection,
 ) -> Result<Result<Vec<StoredPolicy>, Unreadable>, sqlx::Error> {
-    let rows: Vec<(String, String, String, String)> =
-        sqlx::query_as("SELECT id, project, hosts, policy FROM policies ORDER BY id")
-            .fetch_all(database)
-            .await?;
-    let policies = rows.into_iter().map(|(id, project, hosts, policy)| {
-        let unreadable = |why: String| Unreadable(id.clone(), why);
-        let hosts = Some(hosts.as_str()).filter(|hosts| !hosts.is_empty());
+    let rows = rows(database).await?;
+    Ok(rows.into_iter().map(Row::read).collect())
+}
+
+/// All policies that can be read; only for previews, where nothing is decided.
+///
+/// # Errors
+/// The database fails.
+pub(crate) async fn load_readable(
+    database: &mut SqliteConnection,
+) -> Result<Vec<StoredPolicy>, sqlx::Error> {
+    let rows = rows(database).await?;
+    Ok(rows.into_iter().filter_map(|row| row.read().ok()).collect())
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: String,
+    name: String,
+    project: String,
+    project_name: Option<String>,
+    hosts: String,
+    policy: String,
+}
+
+async fn rows(database: &mut SqliteConnection) -> Result<Vec<Row>, sqlx::Error> {
+    sqlx::query_as(
+        "SELECT policies.id, policies.name, policies.project, projects.name AS project_name,
+                policies.hosts, policies.policy
+         FROM policies LEFT JOIN projects ON projects.id = policies.project ORDER BY policies.id",
+    )
+    .fetch_all(database)
+    .await
+}
+
+impl Row {
+    fn read(self) -> Result<StoredPolicy, Unreadable> {
+        let unreadable = |why: String| Unreadable(self.id.clone(), why);
+        let project = match self.project_name {
+            Some(project) => project,
+            None if self.project.is_empty() => String::new(),
+            None => return Err(unreadable("its project is gone".to_owned())),
+        };
+        let hosts = Some(self.hosts.as_str()).filter(|hosts| !hosts.is_empty());
         let hosts = hosts.map(str::parse).transpose();
+        let policy = serde_json::from_str(&self.policy);
         Ok(StoredPolicy {
-            project,
             hosts: hosts.map_err(|error: policy::BadSelector| unreadable(error.to_string()))?,
-            policy: serde_json::from_str(&policy).map_err(|error| unreadable(error.to_string()))?,
+            policy: policy.map_err(|error: serde_json::Error| unreadable(error.to_string()))?,
+            name: self.name,
+            project,
         })
-    });
-    Ok(policies.collect())
+    }
 }
 
 impl StoredPolicy {

@@ -47,6 +47,8 @@ mod rest_mfa;
 #[cfg(test)]
 mod rest_people;
 #[cfg(test)]
+mod rest_policies;
+#[cfg(test)]
 mod rest_resets;
 #[cfg(test)]
 mod rest_takeover;

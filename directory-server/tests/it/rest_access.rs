@@ -86,7 +86,7 @@ fn oracle_area(method: &str, path: &str) -> &'static str {
         "users" => "users",
         "groups" => "groups",
         "hosts" | "projects" => "hosts",
-        "access-rules" | "password-policy" => "rules",
+        "access-rules" | "policies" | "password-policy" => "rules",
         "enrollment-tokens" => "enrollment",
         "role-assignments" => "roles",
         other => panic!("the oracle does not know {other}"),
