@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
+use directory_api::rest::Problem;
 use posix_names::clean_line;
 
 const TEXT_BYTES_MAX: usize = 2048;
@@ -29,6 +30,8 @@ pub(crate) struct Failure {
     why: String,
     next: String,
     request_id: String,
+    /// What the directory said, where it was the directory that refused.
+    pub(crate) problem: Option<Box<Problem>>,
 }
 
 impl Failure {
@@ -39,6 +42,7 @@ impl Failure {
             why: String::new(),
             next: String::new(),
             request_id: String::new(),
+            problem: None,
         }
     }
 
@@ -67,6 +71,11 @@ impl Failure {
 
     pub(crate) fn request(mut self, request_id: impl Into<String>) -> Self {
         self.request_id = request_id.into();
+        self
+    }
+
+    pub(crate) fn problem(mut self, problem: &Problem) -> Self {
+        self.problem = Some(Box::new(problem.clone()));
         self
     }
 

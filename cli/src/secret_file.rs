@@ -57,7 +57,7 @@ pub(crate) fn read_or_ask(
         None if io::stdin().is_terminal() => rpassword::prompt_password(prompt)
             .map(Secret::new)
             .map_err(|error| Failure::failed("cannot ask").because(error.to_string())),
-        None => Err(Failure::usage("a password is needed")
+        None => Err(Failure::usage("a password or code is needed")
             .because("nobody is here to type it: standard input is not a terminal")
             .next(format!(
                 "give it in a file: {option} FILE, or {option} - for standard input"

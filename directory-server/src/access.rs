@@ -51,6 +51,7 @@ pub const TABLE: &[(&str, &str, Access)] = &[
     ("GET", "/api/v1/openapi.json", Anonymous),
     ("POST", "/api/v1/auth/bootstrap", Anonymous),
     ("POST", "/api/v1/auth/login", Anonymous),
+    ("POST", "/api/v1/auth/mfa", Anonymous),
     ("GET", "/api/v1/enroll/{code}", Anonymous),
     ("POST", "/api/v1/enroll/{code}/open", Anonymous),
     ("POST", "/api/v1/enroll/{code}/strength", Anonymous),
@@ -187,6 +188,15 @@ const BEFORE_NEW_PASSWORD: &[&str] = &[
     "/api/v1/auth/logout",
 ];
 
+/// What a person may do besides changing their password while policy asks for a second factor that
+/// they have not enrolled.
+fn serves_enrolling(path: &str) -> bool {
+    BEFORE_NEW_PASSWORD.contains(&path)
+        || path.starts_with("/api/v1/me/mfa")
+        || path == "/api/v1/me/backup-codes"
+        || path == "/api/v1/auth/step-up"
+}
+
 /// All actions, for those who hold everything.
 pub const ACTIONS: &[Action] = &[
     Read,
@@ -245,6 +255,12 @@ pub fn check(access: Access, caller: &Caller, method: &Method, path: &str) -> Re
     if caller.must_change_password && !BEFORE_NEW_PASSWORD.contains(&path) {
         return Err(Refused::forbidden("Somebody else has set your password.")
             .hint("Choose one of your own first: POST /api/v1/me/password."));
+    }
+    if caller.must_enrol && !serves_enrolling(path) {
+        return Err(Refused::forbidden(
+            "Your organisation asks for a second factor, and you have enrolled none.",
+        )
+        .hint("Enrol one first: `cloudid mfa enroll totp`, or the page /me."));
     }
     match access {
         Anonymous => Ok(()),

@@ -7,6 +7,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use directory_api::rest::{Change, Preview, Reach};
+use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
@@ -79,7 +80,13 @@ impl<'a> Act<'a> {
         &mut self.tx
     }
 
-    /// The moment of the change in milliseconds.
+    /// The moment of the change.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.origin.now
+    }
+
+    /// The same in milliseconds.
     #[must_use]
     pub fn now_ms(&self) -> i64 {
         self.origin.now.as_millisecond()

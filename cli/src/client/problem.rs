@@ -38,6 +38,7 @@ pub(super) fn failure(problem: &Problem) -> Failure {
         .because(why.join("\n"))
         .next(next)
         .request(&problem.request_id)
+        .problem(problem)
 }
 
 fn kind(problem: &Problem) -> Kind {

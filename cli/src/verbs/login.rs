@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use directory_api::rest::{BootstrapRequest, LoginRequest, SessionCreated};
+use directory_api::rest::{BootstrapRequest, LoginRequest, MfaRequest, SessionCreated};
 use posix_names::UserName;
 use reqwest::Method;
 
@@ -29,6 +29,9 @@ pub(crate) struct LoginArguments {
     /// Read the password from a file, - for standard input
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
+    /// Read the code of the second factor from a file, - for standard input
+    #[arg(long, value_name = "FILE")]
+    code_file: Option<PathBuf>,
     /// Make the first administrator with the one-time secret that `cloudid-directory init` left
     #[arg(long, value_name = "FILE", requires = "username")]
     bootstrap_secret_file: Option<PathBuf>,
@@ -52,7 +55,10 @@ pub(crate) async fn login(arguments: &LoginArguments, context: &Context) -> Resu
         Some(secret) => first_administrator(arguments, &username, secret)?,
         None => Call::post(&["auth", "login"], &password_of(arguments, &username)?),
     };
-    let created: SessionCreated = directory.ask(call).await?;
+    let created = match directory.ask(call).await {
+        Err(failure) => second_step(failure, arguments, &directory).await?,
+        Ok(created) => created,
+    };
     let session = Session {
         url: directory.url().to_string(),
         ca_certificate,
@@ -70,6 +76,11 @@ pub(crate) async fn login(arguments: &LoginArguments, context: &Context) -> Resu
         session.username,
         until.strftime("%Y-%m-%d %H:%M %Z")
     ));
+    if created.must_enroll_factor {
+        context
+            .output
+            .warn("Enrol a second factor before anything else: cloudid mfa enroll totp");
+    }
     if created.must_change_password {
         context
             .output
@@ -85,6 +96,23 @@ fn password_of(arguments: &LoginArguments, username: &str) -> Result<LoginReques
         username: username.to_owned(),
         password: secret_file::read_or_ask(file, &prompt, "--password-file")?,
     })
+}
+
+/// Where the password was right and a code is to come, asks for that and goes on.
+async fn second_step(
+    failure: Failure,
+    arguments: &LoginArguments,
+    directory: &Directory,
+) -> Result<SessionCreated, Failure> {
+    let problem = failure.problem.as_deref();
+    let Some(step) = problem.and_then(|problem| problem.second_step.clone()) else {
+        return Err(failure);
+    };
+    let file = arguments.code_file.as_deref();
+    let code = secret_file::read_or_ask(file, "Code of your second factor: ", "--code-file")?;
+    let ticket = step.ticket;
+    let call = Call::post(&["auth", "mfa"], &MfaRequest { ticket, code });
+    directory.ask(call).await
 }
 
 fn first_administrator(

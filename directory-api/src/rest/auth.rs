@@ -16,6 +16,27 @@ pub struct LoginRequest {
     pub password: Secret,
 }
 
+/// The password was right and a code is needed: stands in the problem `mfa_required`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SecondStep {
+    /// Stands for the password, for five minutes and one sign-in.
+    pub ticket: Secret,
+    /// Kinds of codes that count: `totp`, `yubikey-otp`, `backup-code`.
+    pub kinds: Vec<String>,
+    /// The ticket ends then.
+    pub expires_at: Time,
+}
+
+/// `POST /auth/mfa`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MfaRequest {
+    /// From the answer to `POST /auth/login`.
+    pub ticket: Secret,
+    /// A code of a second factor, or a backup code.
+    pub code: Secret,
+}
+
 /// `POST /auth/bootstrap`: the first administrator, with the one-time secret that
 /// `cloudid-directory init` left on the server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -49,6 +70,9 @@ pub struct SessionCreated {
     pub identity: Identity,
     /// A new password must be set by `POST /me/password` before anything else works.
     pub must_change_password: bool,
+    /// A second factor must be enrolled by `/me/mfa` before anything else works.
+    #[serde(default)]
+    pub must_enroll_factor: bool,
 }
 
 /// Who is calling: `GET /auth/session`.

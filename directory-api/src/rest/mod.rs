@@ -31,7 +31,7 @@ mod users;
 
 pub use access_rules::{AccessRule, AccessRuleSettings, RuleSubject};
 pub use api_tokens::{ApiToken, ApiTokenCreated, NewApiToken, Scope};
-pub use auth::{BootstrapRequest, Identity, LoginRequest, SessionCreated};
+pub use auth::{BootstrapRequest, Identity, LoginRequest, MfaRequest, SecondStep, SessionCreated};
 pub use enrollment_tokens::{EnrollmentToken, EnrollmentTokenCreated, NewEnrollmentToken};
 pub use events::{Event, EventObject, EventsVerified};
 pub use explain::{ExplainAnswer, ExplainQuestion, ExplainStep};

@@ -4,6 +4,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::SecondStep;
+
 /// `type` is this and the code.
 pub const PROBLEM_TYPE_PREFIX: &str = "urn:cloudid:problem:";
 
@@ -33,6 +35,9 @@ pub struct Problem {
     /// With `password_rejected`: the rules that the new password does not meet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unmet: Vec<String>,
+    /// With `mfa_required`: how the sign-in goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_step: Option<SecondStep>,
 }
 
 /// What is wrong with one field.

@@ -1,35 +1,38 @@
 //! `/auth`: signing in and out, and the very first administrator. Tries are counted before
 //! anything is compared; known and unknown names cost and answer the same.
 
+mod bootstrap;
+mod second_step;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use directory_api::rest::{
-    BootstrapRequest, EventObject, Identity, LoginRequest, Role, Secret, SessionCreated, Time,
-    UserSettings,
+    EventObject, Identity, LoginRequest, Role, Secret, SessionCreated, Time,
 };
+use policy::FactorKind;
 use posix_names::folded;
-use subtle::ConstantTimeEq;
 
-use super::users::{NewRow, Stored, UserRow, insert, store_verifier};
+use super::users::UserRow;
 use crate::act::Act;
 use crate::audit::{Draft, Outcome, Severity};
-use crate::commands::bootstrap_hash;
 use crate::http::{Body, Call, Caller, Origin, Refused, SESSION_PREFIX, Visit, new_token};
 use crate::id::Kind;
 use crate::limiter::source_key;
-use crate::password::{Checked, Wish, verifier_for};
+use crate::password::Checked;
 use crate::state::AppState;
+use second_step::Needed;
 
 pub(super) fn router() -> Router<AppState> {
     Router::new()
         .route("/auth/login", post(login))
+        .route("/auth/mfa", post(second_step::mfa))
         .route("/auth/logout", post(logout))
         .route("/auth/session", get(session))
         .route("/auth/renew", post(renew))
-        .route("/auth/bootstrap", post(bootstrap))
+        .route("/auth/bootstrap", post(bootstrap::bootstrap))
 }
 
 /// 429 with the time to wait.
@@ -92,7 +95,7 @@ async fn login(
                 ),
                 None => None,
             };
-            signed_in(&state, origin, &user, fresh).await
+            first_step(&state, origin, &user, fresh).await
         }
         (_, Checked::Right | Checked::Wrong | Checked::CannotTell) => Err(not_signed_in()),
     }
@@ -185,24 +188,20 @@ pub(crate) async fn proven(
     act.finish_empty().await.map(drop)
 }
 
-async fn signed_in(
+/// The password was right: a session, or a ticket for the second step.
+async fn first_step(
     state: &AppState,
-    mut origin: Origin,
+    origin: Origin,
     user: &UserRow,
     fresh: Option<String>,
 ) -> Result<Response, Refused> {
-    origin.actor = EventObject {
-        kind: "user".to_owned(),
-        id: user.id.clone(),
-        name: user.username.clone(),
-    };
+    let origin = of_person(origin, user);
     let mut act = Act::begin(state, &origin).await?;
     // Suspended, deleted or given another password while the old one was compared.
     let now_user = UserRow::find(act.database(), &user.id).await?;
     if !now_user.may_sign_in(act.now_ms()) || now_user.password_verifier != user.password_verifier {
         return Err(not_signed_in());
     }
-    let now = act.now_ms();
     if let Some(verifier) = fresh {
         sqlx::query("UPDATE users SET password_verifier = $2 WHERE id = $1")
             .bind(&user.id)
@@ -211,29 +210,74 @@ async fn signed_in(
             .await?;
         act.touch_user(&user.id);
     }
-    sqlx::query(
-        "UPDATE users SET failed_logins = 0, first_failed_at = NULL, last_login_at = $2
-         WHERE id = $1",
-    )
-    .bind(&user.id)
-    .bind(now)
-    .execute(act.database())
-    .await?;
-    let created = open_session(state, &mut act, &origin, &now_user).await?;
-    act.record(Draft::new("console.login").target("user", &user.id, &user.username))
+    sqlx::query("UPDATE users SET failed_logins = 0, first_failed_at = NULL WHERE id = $1")
+        .bind(&user.id)
+        .execute(act.database())
         .await?;
+    match second_step::needed(&mut act, &now_user, origin.source).await? {
+        Needed::Code(kinds) => {
+            let step = second_step::begin(&mut act, &now_user, kinds).await?;
+            act.finish_empty().await?;
+            Err(second_step::mfa_required(step))
+        }
+        Needed::Nothing { must_enrol } => {
+            let opening = Opening {
+                must_enrol,
+                ..Opening::default()
+            };
+            signed_in(act, &now_user, opening).await
+        }
+    }
+}
+
+fn of_person(mut origin: Origin, user: &UserRow) -> Origin {
+    origin.actor = EventObject {
+        kind: "user".to_owned(),
+        id: user.id.clone(),
+        name: user.username.clone(),
+    };
+    origin
+}
+
+/// How somebody came to a session.
+#[derive(Debug, Clone, Copy, Default)]
+struct Opening {
+    /// The second factor that was proven, if one was.
+    factor: Option<FactorKind>,
+    /// Policy asks for a second factor and there is none: it must be enrolled before anything else.
+    must_enrol: bool,
+}
+
+/// All steps are done.
+async fn signed_in(
+    mut act: Act<'_>,
+    user: &UserRow,
+    opening: Opening,
+) -> Result<Response, Refused> {
+    let now = act.now_ms();
+    sqlx::query("UPDATE users SET last_login_at = $2 WHERE id = $1")
+        .bind(&user.id)
+        .bind(now)
+        .execute(act.database())
+        .await?;
+    let created = open_session(&mut act, user, opening).await?;
+    let mut draft = Draft::new("console.login").target("user", &user.id, &user.username);
+    if let Some(factor) = opening.factor {
+        draft = draft.detail("factor", serde_json::to_value(factor)?);
+    }
+    act.record(draft).await?;
     act.finish_with_secret(StatusCode::OK, &created).await
 }
 
 async fn open_session(
-    state: &AppState,
     act: &mut Act<'_>,
-    origin: &Origin,
     user: &UserRow,
+    opening: Opening,
 ) -> Result<SessionCreated, Refused> {
+    let (state, now) = (act.state(), act.now());
     let (token, hash) = new_token(SESSION_PREFIX, &state.random)?;
     let id = act.new_id(Kind::Session)?;
-    let ends = origin.now.saturating_add(state.config.auth.session_max);
+    let ends = now.saturating_add(state.config.auth.session_max);
     let ends =
         ends.map_err(|_| Refused::conflict("The session would end outside the calendar."))?;
     let now = act.now_ms();
@@ -242,14 +286,17 @@ async fn open_session(
         .execute(act.database())
         .await?;
     sqlx::query(
-        "INSERT INTO sessions (id, token_hash, user_id, created_at, expires_at, last_used_at)
-         VALUES ($1, $2, $3, $4, $5, $4)",
+        "INSERT INTO sessions (id, token_hash, user_id, created_at, expires_at, last_used_at,
+           must_enrol, factor_proven_at)
+         VALUES ($1, $2, $3, $4, $5, $4, $6, $7)",
     )
     .bind(&id)
     .bind(hash)
     .bind(&user.id)
     .bind(now)
     .bind(ends.as_millisecond())
+    .bind(i64::from(opening.must_enrol))
+    .bind(opening.factor.map(|_| now))
     .execute(act.database())
     .await?;
     let roles: Vec<String> =
@@ -269,14 +316,20 @@ async fn open_session(
         credential_id: id,
         expires_at: ends,
         must_change_password: user.must_change_password(),
+        must_enrol: opening.must_enrol,
     };
-    Ok(SessionCreated {
+    Ok(created(state, &caller, token))
+}
+
+fn created(state: &AppState, caller: &Caller, token: String) -> SessionCreated {
+    SessionCreated {
         token: Secret::new(token),
-        expires_at: Time(ends),
+        expires_at: Time(caller.expires_at),
         idle_seconds: state.config.auth.idle.as_secs().unsigned_abs(),
         identity: caller.identity(),
         must_change_password: caller.must_change_password,
-    })
+        must_enroll_factor: caller.must_enrol,
+    }
 }
 
 async fn logout(State(state): State<AppState>, call: Call) -> Result<Response, Refused> {
@@ -304,97 +357,11 @@ async fn renew(State(state): State<AppState>, call: Call) -> Result<Response, Re
         .bind(hash)
         .execute(act.database())
         .await?;
-    let renewed = SessionCreated {
-        token: Secret::new(token),
-        expires_at: Time(call.caller.expires_at),
-        idle_seconds: state.config.auth.idle.as_secs().unsigned_abs(),
-        identity: call.caller.identity(),
-        must_change_password: call.caller.must_change_password,
-    };
+    let renewed = created(&state, &call.caller, token);
     act.record(Draft::new("console.session_renewed")).await?;
     act.finish_with_secret(StatusCode::OK, &renewed).await
 }
 
 async fn session(call: Call) -> Json<Identity> {
     Json(call.caller.identity())
-}
-
-/// The first owner, by the secret that only the server's own administrator can read; it works once.
-async fn bootstrap(
-    State(state): State<AppState>,
-    Visit(origin): Visit,
-    Body(request): Body<BootstrapRequest>,
-) -> Result<Response, Refused> {
-    count(&state, &origin, "bootstrap")?;
-    let given = bootstrap_hash(request.secret.expose());
-    let stored: Option<String> = sqlx::query_scalar("SELECT bootstrap_hash FROM organisation")
-        .fetch_one(state.store.read())
-        .await?;
-    let fits = stored.is_some_and(|stored| stored.as_bytes().ct_eq(given.as_bytes()).into());
-    if !fits {
-        return Err(wrong_secret());
-    }
-    let names = [
-        request.username.as_str(),
-        &request.display_name,
-        &request.email,
-    ];
-    let wish = Wish {
-        user: "",
-        names: &names,
-        password: request.password.expose(),
-    };
-    let verifier = verifier_for(&state, wish).await?;
-    let mut act = Act::begin(&state, &origin).await?;
-    let used = sqlx::query(
-        "UPDATE organisation SET bootstrap_hash = NULL, bootstrap_used_at = $2
-         WHERE bootstrap_hash = $1",
-    )
-    .bind(&given)
-    .bind(origin.now.as_millisecond())
-    .execute(act.database())
-    .await?
-    .rows_affected();
-    if used != 1 {
-        return Err(wrong_secret());
-    }
-    let user = first_owner(&mut act, request, &verifier).await?;
-    let created = open_session(&state, &mut act, &origin, &user).await?;
-    act.finish_with_secret(StatusCode::CREATED, &created).await
-}
-
-fn wrong_secret() -> Refused {
-    Refused::new(
-        StatusCode::UNAUTHORIZED,
-        "unauthenticated",
-        "The one-time secret is wrong or was used already.",
-    )
-    .hint("It is in the file that `cloudid-directory init` wrote on the server.")
-}
-
-async fn first_owner(
-    act: &mut Act<'_>,
-    request: BootstrapRequest,
-    verifier: &str,
-) -> Result<UserRow, Refused> {
-    let new = NewRow {
-        username: request.username,
-        uid: None,
-        state: "active",
-        settings: UserSettings {
-            display_name: request.display_name,
-            email: request.email,
-            ..UserSettings::default()
-        },
-    };
-    let user = insert(act, new).await?;
-    let stored = Stored {
-        user: &user.id,
-        verifier,
-        must_change: false,
-        keep_session: "",
-    };
-    store_verifier(act, &stored).await?;
-    super::roles::assign(act, Role::Owner, &user).await?;
-    UserRow::find(act.database(), &user.id).await
 }

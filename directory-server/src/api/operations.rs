@@ -17,6 +17,8 @@ use utoipa::OpenApi;
     rest::BootstrapRequest,
     rest::Identity,
     rest::LoginRequest,
+    rest::MfaRequest,
+    rest::SecondStep,
     rest::SessionCreated,
     rest::EnrollmentToken,
     rest::EnrollmentTokenCreated,
@@ -125,8 +127,15 @@ const ROWS: &[Row] = &[
     (
         "POST",
         "/auth/login",
-        "Sign in",
+        "Sign in; mfa_required, with a ticket, where a code is needed as well",
         "LoginRequest",
+        "SessionCreated",
+    ),
+    (
+        "POST",
+        "/auth/mfa",
+        "Sign in with the ticket and a code",
+        "MfaRequest",
         "SessionCreated",
     ),
     (

@@ -44,6 +44,8 @@ pub struct Caller {
     pub expires_at: Timestamp,
     /// A new password has to be chosen first.
     pub must_change_password: bool,
+    /// A second factor has to be enrolled first.
+    pub must_enrol: bool,
 }
 
 impl Caller {
@@ -156,6 +158,7 @@ struct Found {
     last_used_at: Option<i64>,
     scopes: Option<String>,
     must_change: i64,
+    must_enrol: i64,
 }
 
 impl Found {
@@ -171,6 +174,7 @@ impl Found {
             credential_id: self.id,
             expires_at: Timestamp::from_millisecond(self.expires_at).unwrap_or_default(),
             must_change_password: self.must_change != 0,
+            must_enrol: self.must_enrol != 0,
         })
     }
 
@@ -185,7 +189,10 @@ async fn session(state: &AppState, hash: &str, now: Timestamp) -> Result<Option<
     let idle_ms = i64::try_from(state.config.auth.idle.as_millis()).unwrap_or(i64::MAX);
     let found: Option<Found> = sqlx::query_as(
         "SELECT sessions.id, user_id, username, sessions.expires_at, last_used_at,
-                NULL AS scopes, password_must_change AS must_change
+                NULL AS scopes, password_must_change AS must_change,
+                must_enrol <> 0 AND NOT EXISTS (
+                  SELECT 1 FROM mfa_devices
+                  WHERE mfa_devices.user_id = users.id AND confirmed_at IS NOT NULL) AS must_enrol
          FROM sessions JOIN users ON users.id = user_id
          WHERE token_hash = $1 AND sessions.expires_at > $2 AND last_used_at > $3
            AND state = 'active' AND (users.expires_at IS NULL OR users.expires_at > $2)",
@@ -216,7 +223,7 @@ async fn api_token(
     let now_ms = now.as_millisecond();
     let found: Option<Found> = sqlx::query_as(
         "SELECT api_tokens.id, user_id, username, api_tokens.expires_at, last_used_at,
-                scopes, 0 AS must_change
+                scopes, 0 AS must_change, 0 AS must_enrol
          FROM api_tokens JOIN users ON users.id = user_id
          WHERE token_hash = $1 AND api_tokens.expires_at > $2
            AND state = 'active' AND (users.expires_at IS NULL OR users.expires_at > $2)",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use directory_api::rest::{FieldProblem, PROBLEM_TYPE_PREFIX, Problem};
+use directory_api::rest::{FieldProblem, PROBLEM_TYPE_PREFIX, Problem, SecondStep};
 
 use crate::clock::NoRandomness;
 
@@ -22,6 +22,7 @@ struct Inner {
     errors: Vec<FieldProblem>,
     unmet: Vec<String>,
     retry_after_s: Option<u64>,
+    second_step: Option<SecondStep>,
 }
 
 impl Refused {
@@ -35,6 +36,7 @@ impl Refused {
             errors: Vec::new(),
             unmet: Vec::new(),
             retry_after_s: None,
+            second_step: None,
         }))
     }
 
@@ -112,6 +114,13 @@ impl Refused {
         self
     }
 
+    /// Says how a sign-in goes on.
+    #[must_use]
+    pub fn second_step(mut self, step: SecondStep) -> Self {
+        self.0.second_step = Some(step);
+        self
+    }
+
     /// The status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
@@ -144,6 +153,7 @@ impl Refused {
             request_id: request_id.to_owned(),
             errors: self.0.errors.clone(),
             unmet: self.0.unmet.clone(),
+            second_step: self.0.second_step.clone(),
         }
     }
 }

@@ -1,11 +1,10 @@
-//! Signing in, and one's own account: password, SSH keys, where one may log in.
+//! One's own account: password, SSH keys, where one may log in.
 
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use directory_api::rest::{
-    AccessibleHost, LoginRequest, Me, NewSshKey, Page, PasswordChange, Secret, SessionCreated,
-    SshKey,
+    AccessibleHost, Me, NewSshKey, Page, PasswordChange, Secret, SessionCreated, SshKey,
 };
 use serde::Deserialize;
 
@@ -13,43 +12,7 @@ use super::Pages;
 use super::client::{Trouble, Visitor, delete, get, path, post};
 use super::cookies::Cookie;
 use super::form::Form;
-use super::html::{Account, Forms, SignIn, page, status};
-
-pub(super) async fn sign_in_form(State(pages): State<Pages>) -> Response {
-    signing_in(&pages, "", None)
-}
-
-fn signing_in(pages: &Pages, username: &str, trouble: Option<&Trouble>) -> Response {
-    let form = SignIn {
-        organisation: &pages.app.organisation.name,
-        username,
-        trouble,
-    };
-    page(status(trouble), &form)
-}
-
-/// A new session for the cookie. Whatever session the browser had before is dead.
-pub(super) async fn sign_in(State(pages): State<Pages>, form: Form) -> Response {
-    let login = LoginRequest {
-        username: form.text("username").to_owned(),
-        password: Secret::new(form.text("password").to_owned()),
-    };
-    if let Ok(before) = form.visitor.session() {
-        let _: Result<(), Trouble> = pages
-            .ask(&form.visitor, &post("/auth/logout", Some(&before)), &())
-            .await;
-    }
-    let created: Result<SessionCreated, Trouble> = pages
-        .ask(&form.visitor, &post("/auth/login", None), &login)
-        .await;
-    match created {
-        Ok(created) => {
-            let go = Redirect::to("/me").into_response();
-            Cookie::Session.give(created.token.expose(), go)
-        }
-        Err(trouble) => Cookie::Session.take(signing_in(&pages, &login.username, Some(&trouble))),
-    }
-}
+use super::html::{Account, Forms, page, status};
 
 #[derive(Deserialize)]
 pub(super) struct Done {

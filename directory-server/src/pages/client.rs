@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
+use directory_api::rest::Secret;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tower::ServiceExt;
@@ -53,6 +54,12 @@ impl Visitor {
         held.ok_or_else(Trouble::signed_out)
     }
 
+    /// Their sign-in that waits for a code.
+    pub(super) fn second_step(&self) -> Result<Held, Trouble> {
+        let held = Cookie::SecondStep.read(&self.headers);
+        held.ok_or_else(Trouble::signed_out)
+    }
+
     /// Their enrolment.
     pub(super) fn enrolment(&self) -> Result<Held, Trouble> {
         let held = Cookie::Enrolment.read(&self.headers);
@@ -64,18 +71,24 @@ impl Visitor {
 #[derive(Debug, Clone)]
 pub(super) struct Trouble {
     pub(super) status: StatusCode,
+    /// As in the problem; empty where the page itself found the trouble.
+    pub(super) code: String,
     pub(super) detail: String,
     pub(super) hint: String,
     pub(super) unmet: Vec<String>,
+    /// The ticket of a sign-in that waits for a code.
+    pub(super) ticket: Option<Secret>,
 }
 
 impl Trouble {
     pub(super) fn new(status: StatusCode, detail: &str) -> Self {
         Self {
             status,
+            code: String::new(),
             detail: detail.to_owned(),
             hint: String::new(),
             unmet: Vec::new(),
+            ticket: None,
         }
     }
 
@@ -90,9 +103,16 @@ impl Trouble {
         let problem = refused.body("");
         Self {
             status,
+            code: problem.code,
             detail: problem.detail,
             hint: problem.hint,
             unmet: problem.unmet,
+            fields: problem
+                .errors
+                .into_iter()
+                .map(|error| error.field)
+                .collect(),
+            ticket: problem.second_step.map(|step| step.ticket),
         }
     }
 }

@@ -10,13 +10,15 @@ use subtle::ConstantTimeEq;
 
 const LENGTH_MAX: usize = 128;
 
-/// The two cookies there are. `__Host-`: only this server, over TLS, can have set them.
+/// The cookies there are. `__Host-`: only this server, over TLS, can have set them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cookie {
     /// Somebody is signed in.
     Session,
     /// Somebody is enrolling.
     Enrolment,
+    /// Somebody's password was right, and their code is to come.
+    SecondStep,
 }
 
 impl Cookie {
@@ -24,6 +26,7 @@ impl Cookie {
         match self {
             Self::Session => "__Host-cloudid",
             Self::Enrolment => "__Host-cloudid-enroll",
+            Self::SecondStep => "__Host-cloudid-code",
         }
     }
 

@@ -91,6 +91,7 @@ enum Guard {
 fn guard(path: &str, headers: &HeaderMap) -> Guard {
     let cookie = match path {
         "/enroll" | "/sign-in" => return Guard::Open,
+        "/sign-in/code" => Cookie::SecondStep,
         _ if path.starts_with("/enroll/") => Cookie::Enrolment,
         _ => Cookie::Session,
     };

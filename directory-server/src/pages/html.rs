@@ -120,6 +120,15 @@ pub(super) struct SignIn<'a> {
     pub(super) trouble: Option<&'a Trouble>,
 }
 
+/// The second step of signing in.
+#[derive(Template)]
+#[template(path = "sign_in_code.html")]
+pub(super) struct SignInCode<'a> {
+    pub(super) organisation: &'a str,
+    pub(super) forms: Forms,
+    pub(super) trouble: Option<&'a Trouble>,
+}
+
 /// One's own account.
 #[derive(Template)]
 #[template(path = "me.html")]

@@ -7,6 +7,7 @@ mod cookies;
 mod enroll;
 mod form;
 mod html;
+mod sign_in;
 
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::IntoResponse;
@@ -55,10 +56,8 @@ pub(crate) fn router<S>(app: AppState, api: Router) -> Router<S> {
         .route("/enroll/strength", post(enroll::strength))
         .route("/enroll/ssh-key", post(enroll::ssh_key))
         .route("/enroll/test", post(enroll::test))
-        .route(
-            "/sign-in",
-            get(account::sign_in_form).post(account::sign_in),
-        )
+        .route("/sign-in", get(sign_in::form).post(sign_in::password))
+        .route("/sign-in/code", get(sign_in::code_form).post(sign_in::code))
         .route("/me", get(account::me))
         .route("/me/password", post(account::password))
         .route("/me/ssh-keys", post(account::add_key))

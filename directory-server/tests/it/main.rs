@@ -19,9 +19,13 @@ mod agent_stream;
 #[cfg(test)]
 mod agent_world;
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod disaster;
 #[cfg(test)]
 mod pages;
+#[cfg(test)]
+mod pages_factors;
 #[cfg(test)]
 mod people_world;
 #[cfg(test)]
@@ -50,5 +54,6 @@ mod rest_people;
 mod rest_policies;
 #[cfg(test)]
 mod rest_resets;
+mod rest_sign_in;
 #[cfg(test)]
 mod rest_takeover;

@@ -1,145 +1,25 @@
 //! Pages as a browser without JavaScript sees them: WEB-05, WEB-07, WEB-08, WEB-10.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
-
-use axum::body::{Body, to_bytes};
-use axum::http::{Request, StatusCode, header};
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
 use serde_json::json;
 use tower::ServiceExt;
 
+use crate::browser::{Browser, ORIGIN};
 use crate::people_world::*;
 use crate::rest_enroll::{CHOSEN, invited};
 
-const ORIGIN: &str = "https://directory.example";
-
-/// A browser: it keeps cookies and sends forms as they stand in the page.
-struct Browser<'a> {
-    directory: &'a Directory,
-    cookies: RefCell<BTreeMap<String, String>>,
-}
-
-#[derive(Debug)]
-struct Shown {
-    status: StatusCode,
-    location: String,
-    set_cookies: Vec<String>,
-    headers: axum::http::HeaderMap,
-    text: String,
-}
-
-impl<'a> Browser<'a> {
-    fn new(directory: &'a Directory) -> Self {
-        Self {
-            directory,
-            cookies: RefCell::default(),
-        }
-    }
-
-    fn cookie(&self, name: &str) -> Option<String> {
-        self.cookies.borrow().get(name).cloned()
-    }
-
-    async fn open(&self, path: &str) -> Shown {
-        self.send(Request::get(path).body(Body::empty()).unwrap())
-            .await
-    }
-
-    async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Shown {
-        let body = serde_urlencoded::to_string(fields).unwrap();
-        let request = Request::post(path)
-            .header("content-type", "application/x-www-form-urlencoded")
-            .header("origin", ORIGIN);
-        self.send(request.body(Body::from(body)).unwrap()).await
-    }
-
-    /// Fills in the form of a page that goes to `action`, and sends it.
-    async fn fill(&self, page: &Shown, action: &str, fields: &[(&str, &str)]) -> Shown {
-        let mut sent = page.hidden_fields(action);
-        sent.extend(
-            fields
-                .iter()
-                .map(|(name, text)| ((*name).to_owned(), (*text).to_owned())),
-        );
-        let sent: Vec<(&str, &str)> = sent.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
-        self.post(action, &sent).await
-    }
-
-    async fn send(&self, mut request: Request<Body>) -> Shown {
-        let cookies = self.cookies.borrow().clone();
-        let line: Vec<String> = cookies
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        let headers = request.headers_mut();
-        headers.insert("host", "directory.example".parse().unwrap());
-        if !line.is_empty() {
-            headers.insert("cookie", line.join("; ").parse().unwrap());
-        }
-        let response = self.directory.router().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let text = to_bytes(body, usize::MAX).await.unwrap();
-        let word = |name: header::HeaderName| {
-            let value = parts.headers.get(name);
-            value
-                .map(|value| value.to_str().unwrap().to_owned())
-                .unwrap_or_default()
-        };
-        let set = parts.headers.get_all(header::SET_COOKIE).iter();
-        let set_cookies: Vec<String> = set.map(|line| line.to_str().unwrap().to_owned()).collect();
-        for line in &set_cookies {
-            let (name, value) = line.split(';').next().unwrap().split_once('=').unwrap();
-            if line.contains("Max-Age=0") {
-                self.cookies.borrow_mut().remove(name);
-            } else {
-                self.cookies
-                    .borrow_mut()
-                    .insert(name.to_owned(), value.to_owned());
-            }
-        }
-        Shown {
-            status: parts.status,
-            location: word(header::LOCATION),
-            set_cookies,
-            text: String::from_utf8(text.to_vec()).unwrap(),
-            headers: parts.headers,
-        }
-    }
-}
-
-impl Shown {
-    fn hidden_fields(&self, action: &str) -> Vec<(String, String)> {
-        let start = format!("action=\"{action}\"");
-        let form = self
-            .text
-            .split(&start)
-            .nth(1)
-            .expect("a form that goes there");
-        let form = form.split("</form>").next().unwrap();
-        form.split("<input type=\"hidden\" name=\"")
-            .skip(1)
-            .map(|input| {
-                let (name, rest) = input.split_once('"').unwrap();
-                let value = rest
-                    .split("value=\"")
-                    .nth(1)
-                    .unwrap()
-                    .split('"')
-                    .next()
-                    .unwrap();
-                (name.to_owned(), value.to_owned())
-            })
-            .collect()
-    }
-}
-
-async fn password_of(directory: &Directory, owner: &str, name: &str, password: &str) {
+pub(crate) async fn password_of(directory: &Directory, owner: &str, name: &str, password: &str) {
     let path = format!("/users/{name}/reset-password");
     let body = json!({"password": password});
     directory.post(owner, &path, body).await.good();
 }
 
-async fn signed_in<'a>(directory: &'a Directory, name: &str, password: &str) -> Browser<'a> {
+pub(crate) async fn signed_in<'a>(
+    directory: &'a Directory,
+    name: &str,
+    password: &str,
+) -> Browser<'a> {
     let browser = Browser::new(directory);
     let form = [("username", name), ("password", password)];
     let answer = browser.post("/sign-in", &form).await;

@@ -132,6 +132,10 @@ pub(crate) async fn store_verifier(act: &mut Act<'_>, stored: &Stored<'_>) -> Re
         .bind(stored.keep_session)
         .execute(act.database())
         .await?;
+    sqlx::query("DELETE FROM sign_ins WHERE user_id = $1")
+        .bind(stored.user)
+        .execute(act.database())
+        .await?;
     act.touch_user(stored.user);
     Ok(())
 }
