@@ -57,6 +57,15 @@ pub const TABLE: &[(&str, &str, Access)] = &[
     ("POST", "/api/v1/enroll/{code}/strength", Anonymous),
     ("POST", "/api/v1/enroll/{code}/password", Anonymous),
     ("POST", "/api/v1/enroll/{code}/ssh-key", Anonymous),
+    ("POST", "/api/v1/enroll/{code}/totp", Anonymous),
+    ("POST", "/api/v1/enroll/{code}/totp/{id}/confirm", Anonymous),
+    ("POST", "/api/v1/enroll/{code}/yubikey", Anonymous),
+    ("POST", "/api/v1/enroll/{code}/backup-codes", Anonymous),
+    (
+        "POST",
+        "/api/v1/enroll/{code}/backup-codes/confirm",
+        Anonymous,
+    ),
     ("POST", "/api/v1/enroll/{code}/test", Anonymous),
     ("POST", "/api/v1/enroll/{code}/finish", Anonymous),
     ("POST", "/api/v1/auth/logout", Own),
@@ -193,7 +202,7 @@ const BEFORE_NEW_PASSWORD: &[&str] = &[
 fn serves_enrolling(path: &str) -> bool {
     BEFORE_NEW_PASSWORD.contains(&path)
         || path.starts_with("/api/v1/me/mfa")
-        || path == "/api/v1/me/backup-codes"
+        || path.starts_with("/api/v1/me/backup-codes")
         || path == "/api/v1/auth/step-up"
 }
 

@@ -89,4 +89,7 @@ pub struct Identity {
     pub scopes: Option<Vec<Scope>>,
     /// When the session or token ends.
     pub expires_at: Time,
+    /// A second factor must be enrolled by `/me/mfa` before anything else works.
+    #[serde(default)]
+    pub must_enroll_factor: bool,
 }

@@ -38,6 +38,10 @@ pub struct Enrollment {
     pub ssh_keys: u64,
     /// Confirmed second factors so far.
     pub factors: u64,
+    /// Policy asks for a second factor, and there is none that counts: the enrolment cannot be
+    /// finished.
+    #[serde(default)]
+    pub factor_missing: bool,
     /// Backup codes were made and are kept safe.
     pub backup_codes: bool,
     /// Password and factor were tried and are right.

@@ -11,9 +11,8 @@ use zeroize::Zeroizing;
 use super::HostChannel;
 use super::caller::Caller;
 use crate::act::Act;
-use crate::api::users::{Stored, UserRow, store_verifier};
+use crate::api::users::{UserRow, store_chosen};
 use crate::api::{noted_try, too_many};
-use crate::audit::Draft;
 use crate::http::{Body, Refused};
 use crate::password::{Checked, Wish, verifier_for};
 use crate::reach::World;
@@ -46,11 +45,10 @@ pub(super) async fn change(
     if old == new {
         return Err(Refused::invalid("new", "The new password is the old one."));
     }
-    let settings = user.settings()?;
     let app = &channel.app;
     let wish = Wish {
         user: &user.id,
-        names: &[&user.username, &settings.display_name, &settings.email],
+        names: &user.names(),
         password: &new,
     };
     let verifier = verifier_for(app, wish).await?;
@@ -60,17 +58,8 @@ pub(super) async fn change(
     if !row.may_sign_in(act.now_ms()) || row.password_verifier != user.password_verifier {
         return Err(wrong());
     }
-    let stored = Stored {
-        user: &user.id,
-        verifier: &verifier,
-        must_change: false,
-        keep_session: "",
-    };
-    store_verifier(&mut act, &stored).await?;
-    let draft = Draft::new("user.password_set")
-        .target("user", &user.id, &user.username)
-        .host(&caller.id, &caller.hostname);
-    act.record(draft).await?;
+    let host = (caller.id.as_str(), caller.hostname.as_str());
+    store_chosen(&mut act, &user, (&verifier, ""), Some(host)).await?;
     act.finish_empty().await
 }
 

@@ -7,8 +7,9 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use directory_api::rest::{
-    EnrollPassword, EnrollTest, Enrolled, Enrollment, EnrollmentOpened, InvitationCreated,
-    NewSshKey, PasswordStrength, Secret, SshKey,
+    BackupCodesCreated, EnrollPassword, EnrollTest, Enrolled, Enrollment, EnrollmentOpened,
+    InvitationCreated, MfaDevice, NewSshKey, NewTotp, NewYubikey, PasswordStrength, Secret, SshKey,
+    TotpBegun, TypedFactor,
 };
 
 use super::time;
@@ -16,8 +17,8 @@ use super::users::UserRow;
 use crate::act::Act;
 use crate::http::{Body, Call, Refused, Visit};
 use crate::invitations::{
-    Enrolling, add_ssh_key, finish, make, progress, set_password, strength_of_password,
-    test_everything,
+    Enrolling, add_ssh_key, add_yubikey, begin_totp, confirm_totp, finish, keep_backup_codes, make,
+    make_backup_codes, progress, set_password, strength_of_password, test_everything,
 };
 use crate::mail::{self, Letter};
 use crate::state::AppState;
@@ -30,6 +31,14 @@ pub(super) fn router() -> Router<AppState> {
         .route("/enroll/{code}/strength", post(strength))
         .route("/enroll/{code}/password", post(password))
         .route("/enroll/{code}/ssh-key", post(ssh_key))
+        .route("/enroll/{code}/totp", post(totp))
+        .route("/enroll/{code}/totp/{id}/confirm", post(totp_confirm))
+        .route("/enroll/{code}/yubikey", post(yubikey))
+        .route("/enroll/{code}/backup-codes", post(backup_codes))
+        .route(
+            "/enroll/{code}/backup-codes/confirm",
+            post(backup_codes_confirm),
+        )
         .route("/enroll/{code}/test", post(test))
         .route("/enroll/{code}/finish", post(end))
 }
@@ -124,6 +133,60 @@ async fn ssh_key(
     let enrolling = Enrolling::of_code(&state, origin, &code).await?;
     let added = add_ssh_key(&state, &enrolling, new).await?;
     Ok((StatusCode::CREATED, Json(added)))
+}
+
+async fn totp(
+    State(state): State<AppState>,
+    Visit(origin): Visit,
+    Path(code): Path<String>,
+    Body(new): Body<NewTotp>,
+) -> Result<(StatusCode, Json<TotpBegun>), Refused> {
+    let enrolling = Enrolling::of_code(&state, origin, &code).await?;
+    let begun = begin_totp(&state, &enrolling, &new).await?;
+    Ok((StatusCode::CREATED, Json(begun)))
+}
+
+async fn totp_confirm(
+    State(state): State<AppState>,
+    Visit(origin): Visit,
+    Path((code, id)): Path<(String, String)>,
+    Body(typed): Body<TypedFactor>,
+) -> Result<StatusCode, Refused> {
+    let enrolling = Enrolling::of_code(&state, origin, &code).await?;
+    confirm_totp(&state, &enrolling, &id, &typed).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn yubikey(
+    State(state): State<AppState>,
+    Visit(origin): Visit,
+    Path(code): Path<String>,
+    Body(new): Body<NewYubikey>,
+) -> Result<(StatusCode, Json<MfaDevice>), Refused> {
+    let enrolling = Enrolling::of_code(&state, origin, &code).await?;
+    let added = add_yubikey(&state, &enrolling, &new).await?;
+    Ok((StatusCode::CREATED, Json(added)))
+}
+
+async fn backup_codes(
+    State(state): State<AppState>,
+    Visit(origin): Visit,
+    Path(code): Path<String>,
+) -> Result<(StatusCode, Json<BackupCodesCreated>), Refused> {
+    let enrolling = Enrolling::of_code(&state, origin, &code).await?;
+    let created = make_backup_codes(&state, &enrolling).await?;
+    Ok((StatusCode::CREATED, Json(created)))
+}
+
+async fn backup_codes_confirm(
+    State(state): State<AppState>,
+    Visit(origin): Visit,
+    Path(code): Path<String>,
+    Body(typed): Body<TypedFactor>,
+) -> Result<StatusCode, Refused> {
+    let enrolling = Enrolling::of_code(&state, origin, &code).await?;
+    keep_backup_codes(&state, &enrolling, &typed).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn test(

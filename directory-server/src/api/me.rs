@@ -9,10 +9,9 @@ use axum::{Json, Router};
 use directory_api::rest::{AccessibleHost, Me, NewSshKey, Page, PasswordChange};
 
 use super::auth::proven;
-use super::users::{Stored, UserRow, store_verifier};
+use super::users::{UserRow, store_chosen};
 use super::{reachable, ssh_keys};
 use crate::act::Act;
-use crate::audit::Draft;
 use crate::factors::step_up;
 use crate::http::{Asked, Body, Call, NoShortForms, Refused};
 use crate::password::{Wish, verifier_for};
@@ -123,25 +122,14 @@ pub(crate) async fn change_password(
     if change.old == change.new {
         return Err(Refused::invalid("new", "The new password is the old one."));
     }
-    let settings = user.settings()?;
     let wish = Wish {
         user: &user.id,
-        names: &[&user.username, &settings.display_name, &settings.email],
+        names: &user.names(),
         password: change.new.expose(),
     };
     let verifier = verifier_for(state, wish).await?;
     let mut act = Act::begin(state, &call.origin).await?;
-    store_verifier(
-        &mut act,
-        &Stored {
-            user: &user.id,
-            verifier: &verifier,
-            must_change: false,
-            keep_session: &call.caller.credential_id,
-        },
-    )
-    .await?;
-    act.record(Draft::new("user.password_set").target("user", &user.id, &user.username))
-        .await?;
+    let keep_session = call.caller.credential_id.as_str();
+    store_chosen(&mut act, &user, (&verifier, keep_session), None).await?;
     act.finish_empty().await
 }

@@ -8,7 +8,7 @@ use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use directory_api::rest::{
     BackupCodes, BackupCodesCreated, MfaDevice, MfaTested, NewTotp, NewYubikey, Page, Secret,
-    StepUp, TotpBegun, TypedFactor,
+    StepUp, TypedFactor,
 };
 
 use super::users::UserRow;
@@ -81,14 +81,8 @@ async fn begin_totp(
 ) -> Result<Response, Refused> {
     let (mut act, user) = change(&state, &call).await?;
     let begun = factors::begin_totp(&mut act, (&user).into(), &new.name).await?;
-    let shown = |text: &str| Secret::new(text.to_owned());
-    let answer = TotpBegun {
-        id: begun.device,
-        secret: shown(&begun.seed),
-        otpauth_url: shown(&begun.url),
-        qr_svg: shown(&begun.qr_svg),
-    };
-    act.finish_with_secret(StatusCode::CREATED, &answer).await
+    act.finish_with_secret(StatusCode::CREATED, &begun.shown())
+        .await
 }
 
 /// Needs no further proof: only who began it knows the seed.

@@ -3,7 +3,7 @@
 
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
 use directory_api::rest::{BackupCodes, Time};
-use policy::BACKUP_CODE_ALPHABET;
+use policy::{BACKUP_CODE_ALPHABET, TypedCode};
 use sqlx::SqliteConnection;
 use zeroize::Zeroizing;
 
@@ -134,6 +134,28 @@ pub(crate) async fn confirm_backup_codes(act: &mut Act<'_>, user: &str) -> Resul
     Ok(())
 }
 
+/// Whether this is one of somebody's unused codes; it stays unused.
+///
+/// # Errors
+/// The database fails, or the machine cannot do the work.
+pub(crate) async fn is_backup_code(
+    state: &AppState,
+    user: &str,
+    typed: &str,
+) -> Result<bool, Refused> {
+    let Some(TypedCode::BackupCode(code)) = TypedCode::read(typed) else {
+        return Ok(false);
+    };
+    let verifiers: Vec<(String, String)> = sqlx::query_as(
+        "SELECT id, verifier FROM backup_codes WHERE user_id = $1 AND used_at IS NULL",
+    )
+    .bind(user)
+    .fetch_all(state.store.read())
+    .await?;
+    let found = matching(&state.passwords, verifiers, &code).await?;
+    Ok(found.is_some())
+}
+
 /// Whichever of these the code is; all are compared, so that the time does not tell which.
 pub(super) async fn matching(
     passwords: &Passwords,
@@ -183,8 +205,6 @@ fn spaced(code: &str) -> Zeroizing<String> {
 
 #[cfg(test)]
 mod tests {
-    use policy::TypedCode;
-
     use super::*;
 
     #[test]

@@ -1,5 +1,6 @@
 //! Enrolling devices. A device counts only after it has proven that it works.
 
+use directory_api::rest::{self, Secret};
 use policy::TypedCode;
 use qrcode::render::svg;
 use qrcode::{EcLevel, QrCode};
@@ -31,6 +32,19 @@ pub struct TotpBegun {
     pub url: Zeroizing<String>,
     /// The same as a picture.
     pub qr_svg: Zeroizing<String>,
+}
+
+impl TotpBegun {
+    /// As the API shows it, once.
+    pub(crate) fn shown(&self) -> rest::TotpBegun {
+        let secret = |text: &str| Secret::new(text.to_owned());
+        rest::TotpBegun {
+            id: self.device.clone(),
+            secret: secret(&self.seed),
+            otpauth_url: secret(&self.url),
+            qr_svg: secret(&self.qr_svg),
+        }
+    }
 }
 
 /// Makes a seed for somebody; it counts for nothing until a code of it was seen.

@@ -18,7 +18,7 @@ mod totp;
 mod yubikey;
 
 pub use backup_codes::NewBackupCodes;
-pub(crate) use backup_codes::{backup_codes_of, confirm_backup_codes};
+pub(crate) use backup_codes::{backup_codes_of, confirm_backup_codes, is_backup_code};
 pub use check::{Asked, Proven, check};
 pub(crate) use devices::codes_of;
 pub use devices::{Device, devices_of, enrolled, remove, remove_all};

@@ -58,6 +58,7 @@ impl Caller {
             roles: self.roles.clone(),
             scopes: self.scopes.clone(),
             expires_at: Time(self.expires_at),
+            must_enroll_factor: self.must_enrol,
         }
     }
 }

@@ -1,12 +1,14 @@
 //! Invitations: a link that works once, for one person, for 72 hours. Only its hash is stored.
 //! Whoever opens it goes on with a cookie; the link is good again until the enrolment is finished.
 
+mod factors;
 mod steps;
 
 use axum::http::StatusCode;
 use directory_api::rest::EventObject;
 use jiff::Timestamp;
 
+pub use factors::{add_yubikey, begin_totp, confirm_totp, keep_backup_codes, make_backup_codes};
 pub use steps::{
     add_ssh_key, finish, progress, set_password, strength_of_password, test_everything,
 };
@@ -190,6 +192,15 @@ impl Enrolling {
         .fetch_one(act.database())
         .await?;
         if open == 1 { Ok(act) } else { Err(gone()) }
+    }
+
+    /// What was tested before must be tested again.
+    async fn untested(&self, act: &mut Act<'_>) -> Result<(), Refused> {
+        sqlx::query("UPDATE invitations SET tested_at = NULL WHERE id = $1")
+            .bind(&self.invitation.id)
+            .execute(act.database())
+            .await?;
+        Ok(())
     }
 
     /// When the link ends.

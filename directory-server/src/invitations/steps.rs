@@ -4,8 +4,8 @@ use directory_api::rest::{
     EnrollPassword, EnrollTest, Enrolled, Enrollment, NewSshKey, PasswordStrength, SshKey, Time,
 };
 
-use super::Enrolling;
-use crate::api::users::{Stored, UserRow, set_state, store_verifier};
+use super::{Enrolling, factors};
+use crate::api::users::{UserRow, set_state, store_chosen};
 use crate::api::{reachable_hosts, ssh_keys, too_many};
 use crate::audit::Draft;
 use crate::http::Refused;
@@ -38,6 +38,7 @@ pub async fn progress(state: &AppState, enrolling: &Enrolling) -> Result<Enrollm
         password: user.password_verifier.is_some(),
         ssh_keys: keys.unsigned_abs(),
         factors: factors.unsigned_abs(),
+        factor_missing: factors::is_missing(&mut snapshot, &user.id).await?,
         backup_codes: enrolling.invitation.codes_kept_at.is_some(),
         tested: enrolling.invitation.tested_at.is_some(),
         password_rules: Policy::of(&policy.settings, state.config.password.min_length).in_words(),
@@ -55,27 +56,11 @@ pub async fn set_password(
 ) -> Result<(), Refused> {
     count(state, enrolling)?;
     let user = &enrolling.user;
-    let settings = user.settings()?;
-    let wish = Wish {
-        user: &user.id,
-        names: &[&user.username, &settings.display_name, &settings.email],
-        password: wanted.password.expose(),
-    };
-    let verifier = verifier_for(state, wish).await?;
+    let names = user.names();
+    let verifier = verifier_for(state, wish(user, &names, &wanted)).await?;
     let mut act = enrolling.begin(state).await?;
-    let stored = Stored {
-        user: &user.id,
-        verifier: &verifier,
-        must_change: false,
-        keep_session: "",
-    };
-    store_verifier(&mut act, &stored).await?;
-    sqlx::query("UPDATE invitations SET tested_at = NULL WHERE id = $1")
-        .bind(&enrolling.invitation.id)
-        .execute(act.database())
-        .await?;
-    act.record(Draft::new("user.password_set").target("user", &user.id, &user.username))
-        .await?;
+    store_chosen(&mut act, user, (&verifier, ""), None).await?;
+    enrolling.untested(&mut act).await?;
     act.finish_empty().await.map(drop)
 }
 
@@ -93,14 +78,16 @@ pub async fn strength_of_password(
         .estimates
         .take(&key, enrolling.origin.now)
         .map_err(too_many)?;
-    let user = &enrolling.user;
-    let settings = user.settings()?;
-    let wish = Wish {
+    let names = enrolling.user.names();
+    strength_of(state, wish(&enrolling.user, &names, wanted)).await
+}
+
+fn wish<'a>(user: &'a UserRow, names: &'a [&'a str], wanted: &'a EnrollPassword) -> Wish<'a> {
+    Wish {
         user: &user.id,
-        names: &[&user.username, &settings.display_name, &settings.email],
+        names,
         password: wanted.password.expose(),
-    };
-    strength_of(state, wish).await
+    }
 }
 
 /// Adds an SSH key.
@@ -120,22 +107,15 @@ pub async fn add_ssh_key(
     Ok(added)
 }
 
-/// Tries the password against what will be asked for at every login.
+/// Tries the password, and a code where there is a second factor, as a login would.
 ///
 /// # Errors
-/// It is wrong, or a code was sent: no step of the enrolment makes a second factor yet, and a code
-/// that nobody looks at must not seem right.
+/// One of them is wrong; or a code was sent and there is nothing to check it with.
 pub async fn test_everything(
     state: &AppState,
     enrolling: &Enrolling,
     test: EnrollTest,
 ) -> Result<(), Refused> {
-    if test.code.is_some() {
-        return Err(Refused::invalid(
-            "code",
-            "There is no second factor to test.",
-        ));
-    }
     count(state, enrolling)?;
     let user = &enrolling.user;
     let verifier = user.password_verifier.clone();
@@ -143,6 +123,7 @@ pub async fn test_everything(
     if checked.await? != Checked::Right {
         return Err(Refused::invalid("password", "The password is wrong."));
     }
+    factors::test_code(state, enrolling, test.code.as_ref()).await?;
     let mut act = enrolling.begin(state).await?;
     let now = act.now_ms();
     sqlx::query("UPDATE invitations SET tested_at = $2 WHERE id = $1")
@@ -165,6 +146,9 @@ pub async fn finish(state: &AppState, enrolling: &Enrolling) -> Result<Enrolled,
     }
     if enrolling.invitation.tested_at.is_none() {
         return Err(Refused::conflict("Test your password first."));
+    }
+    if factors::is_missing(act.database(), &user.id).await? {
+        return Err(factors::missing());
     }
     let now = act.now_ms();
     let burnt = sqlx::query(
@@ -193,7 +177,7 @@ pub async fn finish(state: &AppState, enrolling: &Enrolling) -> Result<Enrolled,
 }
 
 /// Slow hashes stay behind a limit, also for those who hold a link.
-fn count(state: &AppState, enrolling: &Enrolling) -> Result<(), Refused> {
+pub(super) fn count(state: &AppState, enrolling: &Enrolling) -> Result<(), Refused> {
     state
         .logins_by_account
         .take(&enrolling.invitation.id, enrolling.origin.now)

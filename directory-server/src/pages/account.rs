@@ -4,15 +4,16 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use directory_api::rest::{
-    AccessibleHost, Me, NewSshKey, Page, PasswordChange, Secret, SessionCreated, SshKey,
+    AccessibleHost, BackupCodes, Me, MfaDevice, NewSshKey, Page, PasswordChange, Secret,
+    SessionCreated, SshKey,
 };
 use serde::Deserialize;
 
-use super::Pages;
 use super::client::{Trouble, Visitor, delete, get, path, post};
 use super::cookies::Cookie;
 use super::form::Form;
 use super::html::{Account, Forms, page, status};
+use super::{Pages, factors};
 
 #[derive(Deserialize)]
 pub(super) struct Done {
@@ -28,13 +29,17 @@ pub(super) async fn me(
     let said = match done.done.as_str() {
         "password" => "Your password is changed. Other sessions of yours have ended.",
         "key" => "The key works on your hosts within seconds.",
+        "proven" => "It is you. For five minutes you may change what proves you.",
+        "factor" => "The second factor counts from now on.",
+        "factor-removed" => "The second factor is removed.",
+        "codes" => "Your backup codes are kept; those before are dead.",
         "removed" => "The key is removed; hosts stop accepting it within seconds.",
         _ => "",
     };
     shown(&pages, &visitor, said, None).await
 }
 
-async fn shown(
+pub(super) async fn shown(
     pages: &Pages,
     visitor: &Visitor,
     said: &str,
@@ -43,7 +48,8 @@ async fn shown(
     let held = visitor.session()?;
     let me: Me = pages.ask(visitor, &get("/me", Some(&held)), &()).await?;
     // With a password that somebody else has set, the API shows nothing further.
-    let (keys, hosts) = if me.user.password.must_change {
+    let must_enrol = me.identity.must_enroll_factor;
+    let (keys, hosts) = if me.user.password.must_change || must_enrol {
         (Vec::new(), Vec::new())
     } else {
         let keys: Page<SshKey> = pages
@@ -54,12 +60,26 @@ async fn shown(
             .await?;
         (keys.items, hosts.items)
     };
+    let (factors, codes) = if me.user.password.must_change {
+        (Vec::new(), None)
+    } else {
+        let factors: Page<MfaDevice> = pages
+            .ask(visitor, &get("/me/mfa", Some(&held)), &())
+            .await?;
+        let codes: BackupCodes = pages
+            .ask(visitor, &get("/me/backup-codes", Some(&held)), &())
+            .await?;
+        (factors.items, Some(codes))
+    };
     let account = Account {
         organisation: &pages.app.organisation.name,
         forms: Forms(held),
         user: &me.user,
         keys: &keys,
         hosts: &hosts,
+        factors: &factors,
+        codes: codes.as_ref(),
+        must_enrol,
         trouble,
         said,
     };
@@ -114,12 +134,12 @@ pub(super) async fn sign_out(State(pages): State<Pages>, form: Form) -> Result<R
     Ok(Cookie::Session.take(Redirect::to("/sign-in").into_response()))
 }
 
-fn go_on(done: &str) -> Response {
+pub(super) fn go_on(done: &str) -> Response {
     Redirect::to(&format!("/me?done={done}")).into_response()
 }
 
 /// Does it; where the API says no, the page is shown again with what it said.
-async fn done(
+pub(super) async fn done(
     pages: &Pages,
     form: &Form,
     asking: &super::client::Asking<'_>,
@@ -128,9 +148,20 @@ async fn done(
     let answer: Result<serde_json::Value, Trouble> = pages.ask(&form.visitor, asking, body).await;
     match answer {
         Ok(_) => Ok(Ok(())),
-        Err(trouble) if trouble.status == StatusCode::UNAUTHORIZED => Err(trouble),
-        Err(trouble) => shown(pages, &form.visitor, "", Some(&trouble))
-            .await
-            .map(Err),
+        Err(trouble) => refused(pages, &form.visitor, trouble).await.map(Err),
+    }
+}
+
+/// What is shown where the API says no: the account with what it said, or the way to prove that it is
+/// still its owner.
+pub(super) async fn refused(
+    pages: &Pages,
+    visitor: &Visitor,
+    trouble: Trouble,
+) -> Result<Response, Trouble> {
+    match (trouble.status, trouble.code) {
+        (StatusCode::UNAUTHORIZED, _) => Err(trouble),
+        (_, "step_up_required") => factors::proving(pages, visitor, trouble.wants_password, None),
+        _ => shown(pages, visitor, "", Some(&trouble)).await,
     }
 }

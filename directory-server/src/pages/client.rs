@@ -72,22 +72,25 @@ impl Visitor {
 pub(super) struct Trouble {
     pub(super) status: StatusCode,
     /// As in the problem; empty where the page itself found the trouble.
-    pub(super) code: String,
+    pub(super) code: &'static str,
     pub(super) detail: String,
     pub(super) hint: String,
     pub(super) unmet: Vec<String>,
+    /// The password is what a proof is asked of.
+    pub(super) wants_password: bool,
     /// The ticket of a sign-in that waits for a code.
-    pub(super) ticket: Option<Secret>,
+    pub(super) ticket: Option<Box<Secret>>,
 }
 
 impl Trouble {
     pub(super) fn new(status: StatusCode, detail: &str) -> Self {
         Self {
             status,
-            code: String::new(),
+            code: "",
             detail: detail.to_owned(),
             hint: String::new(),
             unmet: Vec::new(),
+            wants_password: false,
             ticket: None,
         }
     }
@@ -103,16 +106,12 @@ impl Trouble {
         let problem = refused.body("");
         Self {
             status,
-            code: problem.code,
+            code: refused.code(),
             detail: problem.detail,
             hint: problem.hint,
             unmet: problem.unmet,
-            fields: problem
-                .errors
-                .into_iter()
-                .map(|error| error.field)
-                .collect(),
-            ticket: problem.second_step.map(|step| step.ticket),
+            wants_password: problem.errors.iter().any(|error| error.field == "password"),
+            ticket: problem.second_step.map(|step| Box::new(step.ticket)),
         }
     }
 }

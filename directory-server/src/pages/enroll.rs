@@ -15,7 +15,7 @@ use super::Pages;
 use super::client::{Trouble, Visitor, get, path, post};
 use super::cookies::{Cookie, Held};
 use super::form::Form;
-use super::html::{Enroll, Finished, Forms, Step, Welcome, page, status};
+use super::html::{Enroll, Finished, Forms, Shown, Step, Welcome, page, status};
 
 /// Behind the link. Nothing happens yet: programs that look into mails open links as well.
 pub(super) async fn welcome(
@@ -56,7 +56,7 @@ pub(super) async fn step(
 ) -> Result<Response, Trouble> {
     let enrolling = Enrolling::of(&pages, &visitor).await?;
     let step = Step::of_name(&wanted.step).unwrap_or_else(|| enrolling.next());
-    Ok(enrolling.page(step, None, None, None))
+    Ok(enrolling.page(step, None, Shown::default()))
 }
 
 /// Step 1.
@@ -73,7 +73,11 @@ pub(super) async fn password(State(pages): State<Pages>, form: Form) -> Result<R
         .post(&pages, &form, "strength", &wanted)
         .await
         .ok();
-    Ok(enrolling.page(Step::Password, Some(&trouble), strength.as_ref(), None))
+    let shown = Shown {
+        strength: strength.as_ref(),
+        ..Shown::default()
+    };
+    Ok(enrolling.page(Step::Password, Some(&trouble), shown))
 }
 
 /// For the script of the page: how good a password is that is being typed.
@@ -101,9 +105,13 @@ pub(super) async fn ssh_key(State(pages): State<Pages>, form: Form) -> Result<Re
     Ok(match added {
         Ok(key) => {
             let enrolling = Enrolling::of(&pages, &form.visitor).await?;
-            enrolling.page(Step::Key, None, None, Some(&key))
+            let shown = Shown {
+                added: Some(&key),
+                ..Shown::default()
+            };
+            enrolling.page(Step::Key, None, shown)
         }
-        Err(trouble) => enrolling.page(Step::Key, Some(&trouble), None, None),
+        Err(trouble) => enrolling.page(Step::Key, Some(&trouble), Shown::default()),
     })
 }
 
@@ -128,18 +136,18 @@ pub(super) async fn test(State(pages): State<Pages>, form: Form) -> Result<Respo
             };
             Cookie::Enrolment.take(page(StatusCode::OK, &finished))
         }
-        Err(trouble) => enrolling.page(Step::Test, Some(&trouble), None, None),
+        Err(trouble) => enrolling.page(Step::Test, Some(&trouble), Shown::default()),
     })
 }
 
 /// Somebody with the cookie, and how far they have come.
-struct Enrolling {
+pub(super) struct Enrolling {
     held: Held,
     enrollment: Enrollment,
 }
 
 impl Enrolling {
-    async fn of(pages: &Pages, visitor: &Visitor) -> Result<Self, Trouble> {
+    pub(super) async fn of(pages: &Pages, visitor: &Visitor) -> Result<Self, Trouble> {
         let gone = |_| {
             Trouble::new(
                 StatusCode::NOT_FOUND,
@@ -152,7 +160,7 @@ impl Enrolling {
         Ok(Self { held, enrollment })
     }
 
-    async fn post<T: serde::de::DeserializeOwned>(
+    pub(super) async fn post<T: serde::de::DeserializeOwned>(
         &self,
         pages: &Pages,
         form: &Form,
@@ -168,27 +176,24 @@ impl Enrolling {
             Step::Password
         } else if self.enrollment.ssh_keys == 0 {
             Step::Key
+        } else if self.enrollment.factors == 0 {
+            Step::Factor
+        } else if !self.enrollment.backup_codes {
+            Step::Codes
         } else {
             Step::Test
         }
     }
 
-    fn page(
-        &self,
-        step: Step,
-        trouble: Option<&Trouble>,
-        strength: Option<&PasswordStrength>,
-        added: Option<&SshKey>,
-    ) -> Response {
-        let shown = Enroll {
+    pub(super) fn page(&self, step: Step, trouble: Option<&Trouble>, shown: Shown<'_>) -> Response {
+        let step = Enroll {
             organisation: &self.enrollment.organisation,
             forms: Forms(self.held.clone()),
             enrollment: &self.enrollment,
             step,
             trouble,
-            strength,
-            added,
+            shown,
         };
-        page(status(trouble), &shown)
+        page(status(trouble), &step)
     }
 }

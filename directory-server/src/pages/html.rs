@@ -3,7 +3,10 @@
 use askama::Template;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use directory_api::rest::{AccessibleHost, Enrolled, Enrollment, PasswordStrength, SshKey, User};
+use directory_api::rest::{
+    AccessibleHost, BackupCodes, Enrolled, Enrollment, MfaDevice, PasswordStrength, Secret, SshKey,
+    TotpBegun, User,
+};
 
 use super::client::Trouble;
 use super::cookies::{Cookie, Held};
@@ -35,8 +38,49 @@ pub(super) struct Enroll<'a> {
     pub(super) enrollment: &'a Enrollment,
     pub(super) step: Step,
     pub(super) trouble: Option<&'a Trouble>,
+    pub(super) shown: Shown<'a>,
+}
+
+/// What a step has to show besides itself.
+#[derive(Default)]
+pub(super) struct Shown<'a> {
     pub(super) strength: Option<&'a PasswordStrength>,
     pub(super) added: Option<&'a SshKey>,
+    /// The authenticator that waits for its first code.
+    pub(super) waiting: Option<Waiting<'a>>,
+    /// Backup codes, for the only time.
+    pub(super) codes: &'a [Secret],
+    /// Backup codes were shown and one of them is to be typed.
+    pub(super) keeping: bool,
+}
+
+/// An authenticator that waits for its first code.
+pub(super) struct Waiting<'a> {
+    pub(super) device: &'a str,
+    /// Its seed, for the only time; nothing when a code was typed already.
+    pub(super) begun: Option<&'a TotpBegun>,
+}
+
+impl Waiting<'_> {
+    /// In groups of four, for typing.
+    fn seed(&self) -> String {
+        let seed = self.begun.map_or("", |begun| begun.secret.expose());
+        let letters: Vec<char> = seed.chars().collect();
+        let groups: Vec<String> = letters
+            .chunks(4)
+            .map(|four| four.iter().collect())
+            .collect();
+        groups.join(" ")
+    }
+
+    /// The picture alone: without the head of a file of its own.
+    fn picture(&self) -> String {
+        let picture = self.begun.map_or("", |begun| begun.qr_svg.expose());
+        let drawing = picture.find("<svg").and_then(|start| picture.get(start..));
+        drawing
+            .unwrap_or_default()
+            .replacen("<svg", "<svg role=\"img\" aria-label=\"QR code\"", 1)
+    }
 }
 
 /// The steps of the enrolment.
@@ -46,12 +90,22 @@ pub(super) enum Step {
     Password,
     /// Add an SSH key.
     Key,
+    /// Add a second factor.
+    Factor,
+    /// Keep backup codes.
+    Codes,
     /// Try it all.
     Test,
 }
 
 impl Step {
-    pub(super) const ALL: [Self; 3] = [Self::Password, Self::Key, Self::Test];
+    pub(super) const ALL: [Self; 5] = [
+        Self::Password,
+        Self::Key,
+        Self::Factor,
+        Self::Codes,
+        Self::Test,
+    ];
 
     pub(super) fn of_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|step| step.name() == name)
@@ -61,6 +115,8 @@ impl Step {
         match self {
             Self::Password => "password",
             Self::Key => "key",
+            Self::Factor => "factor",
+            Self::Codes => "codes",
             Self::Test => "test",
         }
     }
@@ -69,6 +125,8 @@ impl Step {
         match self {
             Self::Password => "Password",
             Self::Key => "SSH key",
+            Self::Factor => "Second factor",
+            Self::Codes => "Backup codes",
             Self::Test => "Test",
         }
     }
@@ -79,6 +137,8 @@ impl Enroll<'_> {
         match step {
             Step::Password => self.enrollment.password,
             Step::Key => self.enrollment.ssh_keys > 0,
+            Step::Factor => self.enrollment.factors > 0,
+            Step::Codes => self.enrollment.backup_codes,
             Step::Test => self.enrollment.tested,
         }
     }
@@ -138,8 +198,33 @@ pub(super) struct Account<'a> {
     pub(super) user: &'a User,
     pub(super) keys: &'a [SshKey],
     pub(super) hosts: &'a [AccessibleHost],
+    pub(super) factors: &'a [MfaDevice],
+    /// Nothing while a password has to be chosen first.
+    pub(super) codes: Option<&'a BackupCodes>,
+    /// Nothing but a second factor may be changed until there is one.
+    pub(super) must_enrol: bool,
     pub(super) trouble: Option<&'a Trouble>,
     pub(super) said: &'a str,
+}
+
+/// Something is to be changed that proves a person.
+#[derive(Template)]
+#[template(path = "step_up.html")]
+pub(super) struct Proving<'a> {
+    pub(super) organisation: &'a str,
+    pub(super) forms: Forms,
+    pub(super) by_password: bool,
+    pub(super) trouble: Option<&'a Trouble>,
+}
+
+/// A seed that waits for its first code, or backup codes.
+#[derive(Template)]
+#[template(path = "me_factor.html")]
+pub(super) struct FactorPage<'a> {
+    pub(super) organisation: &'a str,
+    pub(super) forms: Forms,
+    pub(super) shown: Shown<'a>,
+    pub(super) trouble: Option<&'a Trouble>,
 }
 
 /// Nothing but what went wrong.

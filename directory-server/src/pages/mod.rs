@@ -5,6 +5,8 @@ mod account;
 mod client;
 mod cookies;
 mod enroll;
+mod enroll_factors;
+mod factors;
 mod form;
 mod html;
 mod sign_in;
@@ -55,6 +57,14 @@ pub(crate) fn router<S>(app: AppState, api: Router) -> Router<S> {
         .route("/enroll/password", post(enroll::password))
         .route("/enroll/strength", post(enroll::strength))
         .route("/enroll/ssh-key", post(enroll::ssh_key))
+        .route("/enroll/totp", post(enroll_factors::begin_totp))
+        .route("/enroll/totp/confirm", post(enroll_factors::confirm_totp))
+        .route("/enroll/yubikey", post(enroll_factors::yubikey))
+        .route("/enroll/backup-codes", post(enroll_factors::backup_codes))
+        .route(
+            "/enroll/backup-codes/confirm",
+            post(enroll_factors::keep_backup_codes),
+        )
         .route("/enroll/test", post(enroll::test))
         .route("/sign-in", get(sign_in::form).post(sign_in::password))
         .route("/sign-in/code", get(sign_in::code_form).post(sign_in::code))
@@ -62,6 +72,13 @@ pub(crate) fn router<S>(app: AppState, api: Router) -> Router<S> {
         .route("/me/password", post(account::password))
         .route("/me/ssh-keys", post(account::add_key))
         .route("/me/ssh-keys/remove", post(account::remove_key))
+        .route("/me/step-up", post(factors::prove))
+        .route("/me/mfa/totp", post(factors::begin_totp))
+        .route("/me/mfa/totp/confirm", post(factors::confirm_totp))
+        .route("/me/mfa/yubikey", post(factors::add_yubikey))
+        .route("/me/mfa/remove", post(factors::remove))
+        .route("/me/backup-codes", post(factors::backup_codes))
+        .route("/me/backup-codes/confirm", post(factors::keep_backup_codes))
         .route("/me/sign-out", post(account::sign_out))
         .route(
             "/pages/style.css",

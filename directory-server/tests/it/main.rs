@@ -54,6 +54,7 @@ mod rest_people;
 mod rest_policies;
 #[cfg(test)]
 mod rest_resets;
+#[cfg(test)]
 mod rest_sign_in;
 #[cfg(test)]
 mod rest_takeover;

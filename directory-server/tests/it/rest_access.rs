@@ -11,11 +11,17 @@ const ANONYMOUS: &[(&str, &str)] = &[
     ("GET", "/api/v1/openapi.json"),
     ("POST", "/api/v1/auth/bootstrap"),
     ("POST", "/api/v1/auth/login"),
+    ("POST", "/api/v1/auth/mfa"),
     ("GET", "/api/v1/enroll/{code}"),
     ("POST", "/api/v1/enroll/{code}/open"),
     ("POST", "/api/v1/enroll/{code}/strength"),
     ("POST", "/api/v1/enroll/{code}/password"),
     ("POST", "/api/v1/enroll/{code}/ssh-key"),
+    ("POST", "/api/v1/enroll/{code}/totp"),
+    ("POST", "/api/v1/enroll/{code}/totp/{id}/confirm"),
+    ("POST", "/api/v1/enroll/{code}/yubikey"),
+    ("POST", "/api/v1/enroll/{code}/backup-codes"),
+    ("POST", "/api/v1/enroll/{code}/backup-codes/confirm"),
     ("POST", "/api/v1/enroll/{code}/test"),
     ("POST", "/api/v1/enroll/{code}/finish"),
 ];
@@ -75,7 +81,13 @@ fn oracle_area(method: &str, path: &str) -> &'static str {
     let first = path.split('/').next().unwrap();
     match first {
         "openapi.json" | "enroll" => "anybody",
-        "auth" if path.ends_with("login") || path.ends_with("bootstrap") => "anybody",
+        "auth"
+            if ["login", "mfa", "bootstrap"]
+                .iter()
+                .any(|end| path.ends_with(end)) =>
+        {
+            "anybody"
+        }
         "me" if method != "GET" => "person",
         "auth" if path.ends_with("renew") || path.ends_with("step-up") => "person",
         "tokens" if method == "POST" => "person",

@@ -4,6 +4,7 @@
 use axum::http::{Method, StatusCode};
 use directory_server::ageing::{age_passwords, suspend_inactive};
 use serde_json::{Value, json};
+use totp_rs::Totp;
 
 use crate::people_world::*;
 
@@ -34,6 +35,14 @@ async fn invite(directory: &Directory, owner: &str, name: &str) -> String {
 impl Directory {
     async fn step(&self, code: &str, step: &str, body: Value) -> Answer {
         self.post("", &format!("/enroll/{code}/{step}"), body).await
+    }
+
+    /// The shortest enrolment there is.
+    async fn enrols_with_a_password(&self, code: &str) {
+        let password = json!({"password": CHOSEN});
+        self.step(code, "password", password.clone()).await.good();
+        self.step(code, "test", password).await.good();
+        self.step(code, "finish", json!({})).await.good();
     }
 }
 
@@ -78,6 +87,72 @@ async fn story_1_somebody_who_was_invited_brings_password_and_key_and_can_sign_i
 }
 
 #[tokio::test]
+async fn story_1_where_policy_asks_for_a_factor_nobody_finishes_without_one_that_works() {
+    let (directory, owner) = Directory::with_owner().await;
+    directory.policy("{\"unenrolled\":\"deny\"}").await;
+    let code = invited(&directory, &owner, "alice").await;
+    let password = json!({"password": CHOSEN});
+    directory
+        .step(&code, "password", password.clone())
+        .await
+        .good();
+    directory.step(&code, "test", password.clone()).await.good();
+    let without = directory.step(&code, "finish", json!({})).await;
+    assert_eq!(without.status, StatusCode::CONFLICT);
+    assert!(without.text("detail").contains("second factor"));
+    let nothing_to_save = directory.step(&code, "backup-codes", json!({})).await;
+    assert_eq!(nothing_to_save.status, StatusCode::CONFLICT);
+    let name = json!({"name": "phone"});
+    let begun = directory.step(&code, "totp", name).await.good();
+    let app = Totp::from_url(begun.text("otpauth_url")).unwrap();
+    let confirm = format!("totp/{}/confirm", begun.text("id"));
+    let typed = |code: String| json!({"code": code});
+    let wrong = directory
+        .step(&code, &confirm, typed("nonsense".into()))
+        .await;
+    assert_eq!(wrong.code(), "code_wrong");
+    let shown = directory.code_of(&app);
+    directory
+        .step(&code, &confirm, typed(shown.clone()))
+        .await
+        .good();
+    let untested = directory.step(&code, "finish", json!({})).await;
+    assert_eq!(
+        untested.status,
+        StatusCode::CONFLICT,
+        "what was tested was less"
+    );
+    let half = directory.step(&code, "test", password).await;
+    assert_eq!(half.body["errors"][0]["field"], "code");
+    let both = |code: &str| json!({"password": CHOSEN, "code": code});
+    let burnt = directory.step(&code, "test", both(&shown)).await;
+    assert_eq!(burnt.code(), "code_used");
+    directory.pass_ms(30_000);
+    let fresh = directory.code_of(&app);
+    directory.step(&code, "test", both(&fresh)).await.good();
+    let made = directory
+        .step(&code, "backup-codes", json!({}))
+        .await
+        .good();
+    let one = made.body["codes"][9].as_str().unwrap().to_owned();
+    let none = directory
+        .step(&code, "backup-codes/confirm", typed("AAAA".into()))
+        .await;
+    assert_eq!(none.status, StatusCode::UNPROCESSABLE_ENTITY);
+    directory
+        .step(&code, "backup-codes/confirm", typed(one))
+        .await
+        .good();
+    let unused = "SELECT COUNT(*) FROM backup_codes WHERE used_at IS NULL";
+    assert_eq!(
+        directory.count(unused).await,
+        10,
+        "typing one does not burn it"
+    );
+    directory.step(&code, "finish", json!({})).await.good();
+}
+
+#[tokio::test]
 async fn a_link_is_burnt_at_the_end_replaced_by_the_next_and_too_old_after_three_days() {
     let (directory, owner) = Directory::with_owner().await;
     let first = invited(&directory, &owner, "alice").await;
@@ -87,15 +162,7 @@ async fn a_link_is_burnt_at_the_end_replaced_by_the_next_and_too_old_after_three
         async move { directory.get("", &format!("/enroll/{code}")).await.status }
     };
     assert_eq!(gone(first).await, StatusCode::NOT_FOUND);
-    directory
-        .step(&second, "password", json!({"password": CHOSEN}))
-        .await
-        .good();
-    directory
-        .step(&second, "test", json!({"password": CHOSEN}))
-        .await
-        .good();
-    directory.step(&second, "finish", json!({})).await.good();
+    directory.enrols_with_a_password(&second).await;
     assert_eq!(gone(second).await, StatusCode::NOT_FOUND);
     let third = invited(&directory, &owner, "bob").await;
     directory.pass_ms(72 * 3_600_000 - 1);
@@ -108,15 +175,7 @@ async fn a_link_is_burnt_at_the_end_replaced_by_the_next_and_too_old_after_three
 async fn an_invitation_is_no_way_into_an_account_that_is_in_use() {
     let (directory, owner) = Directory::with_owner().await;
     let code = invited(&directory, &owner, "alice").await;
-    directory
-        .step(&code, "password", json!({"password": CHOSEN}))
-        .await
-        .good();
-    directory
-        .step(&code, "test", json!({"password": CHOSEN}))
-        .await
-        .good();
-    directory.step(&code, "finish", json!({})).await.good();
+    directory.enrols_with_a_password(&code).await;
     let again = directory
         .post(&owner, "/users/alice/invite", json!({}))
         .await;

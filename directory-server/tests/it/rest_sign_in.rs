@@ -87,11 +87,10 @@ async fn whoever_has_a_second_factor_signs_in_with_password_and_code() {
     let ticket = directory.ticket("alice").await;
     let as_session = directory.get(&ticket, "/me").await;
     assert_eq!(as_session.status, StatusCode::UNAUTHORIZED);
-    let session = directory.second_step(&ticket, &directory.code_of(&totp));
-    let session = session.await.good();
+    let code = directory.code_of(&totp);
+    let session = directory.second_step(&ticket, &code).await.good();
     directory.get(&session.text("token"), "/me").await.good();
-    let noted =
-        "SELECT COUNT(*) FROM events WHERE kind = 'console.login' AND details LIKE '%totp%'";
+    let noted = "SELECT COUNT(*) FROM events WHERE kind = 'console.login' AND body LIKE '%totp%'";
     assert_eq!(directory.count(noted).await, 1);
 }
 

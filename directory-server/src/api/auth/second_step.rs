@@ -84,10 +84,7 @@ pub(super) async fn begin(
 }
 
 fn kind_name(kind: FactorKind) -> Result<String, Refused> {
-    Ok(match serde_json::to_value(kind)? {
-        serde_json::Value::String(name) => name,
-        _ => String::new(),
-    })
+    Ok(serde_json::from_value(serde_json::to_value(kind)?)?)
 }
 
 /// Says that a code is to come, and how.

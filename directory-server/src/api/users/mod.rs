@@ -14,7 +14,7 @@ use axum::routing::{delete, get, post};
 use crate::state::AppState;
 
 pub(crate) use create::{NewRow, insert};
-pub(crate) use passwords::{Stored, store_verifier};
+pub(crate) use passwords::{Stored, store_chosen, store_verifier};
 pub(crate) use row::{UserRow, keep_an_owner};
 pub(crate) use states::{set_state, suspend_at_once};
 

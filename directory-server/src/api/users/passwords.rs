@@ -36,12 +36,11 @@ pub(super) async fn reset(
     let row = UserRow::find_to_change(&mut snapshot, &id, &call.caller).await?;
     drop(snapshot);
     not_oneself(&call, &row, What::Password)?;
-    let settings = row.settings()?;
     let verifier = match (&reset.password, &reset.verifier) {
         (Some(password), None) => {
             let wish = Wish {
                 user: &row.id,
-                names: &[&row.username, &settings.display_name, &settings.email],
+                names: &row.names(),
                 password: password.expose(),
             };
             verifier_for(&state, wish).await?
@@ -89,6 +88,29 @@ pub(super) async fn reset(
     )
     .await?;
     act.finish_empty().await
+}
+
+/// Stores the verifier of a password that its owner has chosen, and writes that down; at a host if it
+/// was chosen there (its id and name).
+pub(crate) async fn store_chosen(
+    act: &mut Act<'_>,
+    user: &UserRow,
+    (verifier, keep_session): (&str, &str),
+    host: Option<(&str, &str)>,
+) -> Result<(), Refused> {
+    let stored = Stored {
+        user: &user.id,
+        verifier,
+        must_change: false,
+        keep_session,
+    };
+    store_verifier(act, &stored).await?;
+    let draft = Draft::new("user.password_set").target("user", &user.id, &user.username);
+    act.record(match host {
+        Some((id, name)) => draft.host(id, name),
+        None => draft,
+    })
+    .await
 }
 
 /// Stores a verifier, lifts a lock, and ends the user's other sessions.

@@ -67,6 +67,11 @@ impl UserRow {
         Ok(user)
     }
 
+    /// What a password of theirs must not consist of.
+    pub(crate) fn names(&self) -> [&str; 3] {
+        [&self.username, &self.display_name, &self.email]
+    }
+
     /// What may be edited.
     pub(crate) fn settings(&self) -> Result<UserSettings, Refused> {
         let labels: BTreeMap<String, String> = serde_json::from_str(&self.labels)?;
