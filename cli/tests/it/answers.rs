@@ -73,6 +73,28 @@ fn a_login_leaves_a_session_that_only_its_owner_can_read() {
 }
 
 #[test]
+fn where_a_code_is_asked_for_as_well_it_goes_along_with_the_ticket() {
+    let (person, directory) = (Person::new(), Directory::serve(directory));
+    let ca = person.file("ca.pem", &directory.ca);
+    let password = person.file("password", "hunter22hunter22");
+    let code = person.file("code", "123456\n");
+    let mut words = vec!["login", "--url", &directory.url, "--ca-file", &ca];
+    words.extend(["--username", "careful", "--password-file", &password]);
+    let without = person.types(&words);
+    assert_eq!(without.code, 2, "{without:?}");
+    assert!(without.errors.contains("--code-file"), "{}", without.errors);
+    words.extend(["--code-file", &code]);
+    let ended = person.types(&words);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let sent: serde_json::Value = serde_json::from_str(&directory.last().body).unwrap();
+    assert_eq!(
+        sent,
+        serde_json::json!({"ticket": "clf_1", "code": "123456"})
+    );
+    assert!(person.session().exists());
+}
+
+#[test]
 fn a_session_that_others_can_read_is_not_used() {
     use std::os::unix::fs::PermissionsExt;
     let (person, directory) = signed_in();

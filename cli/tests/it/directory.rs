@@ -17,6 +17,11 @@ const SESSION: &str = r#"{"token":"s3cret","expires_at":"2999-01-01T00:00:00.000
     "identity":{"user_id":"usr_9","username":"admin","roles":["owner"],
     "expires_at":"2999-01-01T00:00:00.000Z"}}"#;
 
+/// What somebody called careful gets after the right password.
+const SECOND_STEP: &str = r#"{"type":"urn:cloudid:problem:mfa_required","title":"mfa required",
+    "status":401,"code":"mfa_required","detail":"A code is needed as well.",
+    "second_step":{"ticket":"clf_1","kinds":["totp"],"expires_at":"2999-01-01T00:00:00.000Z"}}"#;
+
 /// One request as it arrived.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
@@ -116,7 +121,12 @@ fn answer(
     reader.read_exact(&mut body)?;
     asked.body = String::from_utf8(body).unwrap();
     let (status, headers, body) = match asked.line.as_str() {
-        "POST /api/v1/auth/login HTTP/1.1" => (200, "", SESSION.to_owned()),
+        "POST /api/v1/auth/login HTTP/1.1" if asked.body.contains("careful") => {
+            (401, "", SECOND_STEP.to_owned())
+        }
+        "POST /api/v1/auth/login HTTP/1.1" | "POST /api/v1/auth/mfa HTTP/1.1" => {
+            (200, "", SESSION.to_owned())
+        }
         _ => answering(&asked),
     };
     notes.lock().unwrap().push(asked);
