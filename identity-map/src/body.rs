@@ -24,20 +24,21 @@ pub(crate) enum Lies {
 }
 
 impl Body {
-    /// Of a record of which nothing else is needed.
+    /// Of a record whose block was copied.
     #[inline]
-    pub(crate) fn new(record: &[u8], lies: Lies) -> Self {
-        let mut block = [0; BLOCK_BYTES];
-        for (to, from) in block.iter_mut().zip(record) {
-            *to = *from;
-        }
+    pub(crate) fn new(block: [u8; BLOCK_BYTES], lies: Lies) -> Self {
         Self { block, lies }
     }
 
-    /// Of a record whose block was copied already.
+    /// Where a record is read to; the body is told once it is checked.
     #[inline]
-    pub(crate) fn of_block(block: [u8; BLOCK_BYTES], lies: Lies) -> Self {
-        Self { block, lies }
+    pub(crate) fn block_mut(&mut self) -> &mut [u8; BLOCK_BYTES] {
+        &mut self.block
+    }
+
+    #[inline]
+    pub(crate) fn set(&mut self, lies: Lies) {
+        self.lies = lies;
     }
 
     #[inline]

@@ -8,7 +8,7 @@
 use crate::layout::SectionKind;
 use crate::read::{Bytes, Map, ReadError};
 use crate::read_group::GroupHead;
-use crate::read_user::UserRecord;
+use crate::read_user::{UserRecord, UserRoom};
 
 /// A place in the order of ids: the last id listed, and where the next one stood then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -18,7 +18,7 @@ pub struct Cursor {
 }
 
 /// A record's id, the one before it, and the place of the next record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Links {
     pub(crate) id: u32,
     pub(crate) previous: u32,
@@ -119,20 +119,20 @@ impl<B: Bytes> Map<B> {
         last: u32,
         buffer: &mut [u8],
     ) -> Result<(UserRecord, Cursor), ReadError> {
-        let mut next = Err(ReadError::Damaged);
-        self.checked_user(place, &mut |user| {
-            let links = user.links();
-            if links.follows(last) {
-                next = Ok((user.hand_over(buffer)?, links.cursor()));
-            }
-            Ok(())
-        })?;
-        next
+        let mut room = UserRoom::new();
+        let user = self.user_at(place, &mut room)?;
+        let links = user.links();
+        if links.follows(last) {
+            Ok((user.hand_over(buffer)?, links.cursor()))
+        } else {
+            Err(ReadError::Damaged)
+        }
     }
 
     /// As [`Self::user_next_at`].
     fn group_next_at(&self, place: u32, last: u32) -> Result<GroupHead, ReadError> {
-        let group = self.group_at(place)?;
+        let mut group = GroupHead::empty();
+        self.group_at(place, &mut group)?;
         if group.links().follows(last) {
             Ok(group)
         } else {
@@ -143,24 +143,19 @@ impl<B: Bytes> Map<B> {
     /// Behind the user of this id, if it is there; otherwise everybody is looked at in turn.
     #[cold]
     fn place_of_user_after(&self, last: u32) -> Result<u32, ReadError> {
-        let mut known = None;
-        self.find(SectionKind::UsersById, &last.to_le_bytes(), &mut |place| {
-            known = Some(self.user_links_at(place)?).filter(|links| links.id == last);
-            Ok(known.is_some())
-        })?;
-        match known {
-            Some(links) => Ok(links.next),
-            None => place_after(last, FIRST_USER, &|place| self.user_links_at(place)),
+        let mut search = self.search(SectionKind::UsersById, &last.to_le_bytes());
+        while let Some(place) = self.next_place(&mut search)? {
+            let links = self.user_links_at(place)?;
+            if links.id == last {
+                return Ok(links.next);
+            }
         }
+        place_after(last, FIRST_USER, &|place| self.user_links_at(place))
     }
 
     fn user_links_at(&self, place: u32) -> Result<Links, ReadError> {
-        let mut links = Err(ReadError::Damaged);
-        self.checked_user(place, &mut |user| {
-            links = Ok(user.links());
-            Ok(())
-        })?;
-        links
+        let mut room = UserRoom::new();
+        Ok(self.user_at(place, &mut room)?.links())
     }
 
     /// As [`Self::place_of_user_after`].
@@ -169,7 +164,11 @@ impl<B: Bytes> Map<B> {
         if let Some(group) = self.group_by_id(last)? {
             return Ok(group.links().next);
         }
-        let links_at = |place| Ok(self.group_at(place)?.links());
+        let links_at = |place| {
+            let mut group = GroupHead::empty();
+            self.group_at(place, &mut group)?;
+            Ok(group.links())
+        };
         place_after(last, self.header.first_group, &links_at)
     }
 }

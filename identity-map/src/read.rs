@@ -6,8 +6,8 @@ use posix_names::{FIRST_RANGE, SECOND_RANGE};
 use crate::content::Owners;
 use crate::hash::{Probe, bucket_seed, checksum, first_choice_buckets};
 use crate::layout::{
-    BUCKET_BYTES, HEADER_BYTES, Header, MAP_BYTES_MAX, RECORD_ALIGN, SLOTS_PER_BUCKET,
-    SPILL_BUCKETS, SectionKind, u64_at,
+    BUCKET_BYTES, HEADER_BYTES, Header, MAP_BYTES_MAX, RECORD_ALIGN, SPILL_BUCKETS, SectionKind,
+    u64_at,
 };
 
 /// Where the bytes of a map come from: a file, or memory that somebody else may change.
@@ -157,45 +157,60 @@ impl<B: Bytes> Map<B> {
         is_ours(id) && ranges.any(|(first, last)| (*first..=*last).contains(&id))
     }
 
-    /// Asks `accept` about the place of each record that the index names for a key, until it takes
-    /// one. Whether it did.
-    ///
-    /// Not generic, as what is called with it: the module that is loaded into every process is small.
-    pub(crate) fn find(
-        &self,
-        index: SectionKind,
-        key: &[u8],
-        accept: &mut dyn FnMut(u32) -> Result<bool, ReadError>,
-    ) -> Result<bool, ReadError> {
+    /// Begins to look for a key in an index.
+    #[inline]
+    pub(crate) fn search(&self, index: SectionKind, key: &[u8]) -> Search {
         let section = self.header.section(index);
         let probe = Probe::new(key, self.header.seed, first_choice_buckets(section));
-        for number in probe.bucket..=probe.bucket + SPILL_BUCKETS {
-            for slot in self.bucket(index, number)? {
-                let [a, b, c, d, place @ ..] = slot;
-                let place = u32::from_le_bytes(place);
-                if place == 0 {
-                    return Ok(false);
-                }
-                if u32::from_le_bytes([a, b, c, d]) == probe.tag && accept(place)? {
-                    return Ok(true);
-                }
-            }
+        Search {
+            index,
+            tag: probe.tag,
+            bucket: probe.bucket,
+            last: probe.bucket + SPILL_BUCKETS,
+            read: [0; BUCKET_BYTES],
+            slot: NOT_READ,
         }
-        Ok(false)
     }
 
-    /// The slots of one bucket, checked.
+    /// The place of the next record that the index names for the key.
+    ///
+    /// Not inlined: the module that is loaded into every process is small.
+    #[inline(never)]
+    pub(crate) fn next_place(&self, search: &mut Search) -> Result<Option<u32>, ReadError> {
+        if search.slot == NOT_READ {
+            self.read_bucket(search)?;
+        }
+        loop {
+            let (_, slots) = search.read.as_chunks::<8>().0.split_at(1);
+            for [a, b, c, d, place @ ..] in slots.iter().skip(search.slot) {
+                let place = u32::from_le_bytes(*place);
+                if place == 0 {
+                    return Ok(None);
+                }
+                search.slot += 1;
+                if u32::from_le_bytes([*a, *b, *c, *d]) == search.tag {
+                    return Ok(Some(place));
+                }
+            }
+            if search.bucket == search.last {
+                return Ok(None);
+            }
+            search.bucket += 1;
+            self.read_bucket(search)?;
+        }
+    }
+
+    /// Reads the bucket that a search has come to, and checks it.
     #[inline]
-    fn bucket(&self, index: SectionKind, number: u64) -> Result<Slots, ReadError> {
-        let within = number.saturating_mul(BUCKET_BYTES as u64);
-        let mut bucket = [0; BUCKET_BYTES];
-        self.read_array_within(index, within, &mut bucket)?;
-        let (sum, slots) = bucket.split_at(8);
-        if checksum(slots, bucket_seed(index, number)) != u64_at(sum, 0) {
+    fn read_bucket(&self, search: &mut Search) -> Result<(), ReadError> {
+        let within = search.bucket.saturating_mul(BUCKET_BYTES as u64);
+        self.read_array_within(search.index, within, &mut search.read)?;
+        let (sum, slots) = search.read.split_at(8);
+        if checksum(slots, bucket_seed(search.index, search.bucket)) != u64_at(sum, 0) {
             return Err(ReadError::Damaged);
         }
-        let (slots, _) = slots.as_chunks();
-        slots.try_into().map_err(|_| ReadError::Damaged)
+        search.slot = 0;
+        Ok(())
     }
 
     /// As [`Self::read_within`], for a few bytes.
@@ -230,8 +245,20 @@ impl<B: Bytes> Map<B> {
     }
 }
 
-/// Tag and place of each slot of a bucket.
-type Slots = [[u8; 8]; SLOTS_PER_BUCKET as usize];
+/// How far a search in an index has come.
+pub(crate) struct Search {
+    index: SectionKind,
+    tag: u32,
+    bucket: u64,
+    last: u64,
+    /// The bucket it has come to: a sum, and tag and place of each slot.
+    read: [u8; BUCKET_BYTES],
+    /// The next slot to look at.
+    slot: usize,
+}
+
+/// The first bucket was not read yet.
+const NOT_READ: usize = usize::MAX;
 
 /// Offset inside its section of the record at a place.
 #[inline]

@@ -8,6 +8,7 @@ use crate::layout::{
 };
 use crate::order::Links;
 use crate::read::{Bytes, Map, ReadError, is_ours, offset_of};
+use crate::read_user::UserRoom;
 
 /// A group, copied out of the map and checked; its members too, if they are few.
 #[derive(Debug, Clone)]
@@ -50,12 +51,15 @@ impl<B: Bytes> Map<B> {
         key: &[u8],
         is_wanted: &dyn Fn(&GroupHead) -> bool,
     ) -> Result<Option<GroupHead>, ReadError> {
-        let mut found = None;
-        self.find(index, key, &mut |place| {
-            found = Some(self.group_at(place)?);
-            Ok(found.as_ref().is_some_and(is_wanted))
-        })
-        .map(|is_there| found.filter(|_| is_there))
+        let mut group = GroupHead::empty();
+        let mut search = self.search(index, key);
+        while let Some(place) = self.next_place(&mut search)? {
+            self.group_at(place, &mut group)?;
+            if is_wanted(&group) {
+                return Ok(Some(group));
+            }
+        }
+        Ok(None)
     }
 
     /// Copies the members into a buffer of exactly [`GroupHead::members_bytes`] bytes: one byte
@@ -79,39 +83,35 @@ impl<B: Bytes> Map<B> {
         }
     }
 
-    pub(crate) fn group_at(&self, place: u32) -> Result<GroupHead, ReadError> {
+    /// Reads the group at a place. On an error the group holds nothing of use.
+    #[inline(never)]
+    pub(crate) fn group_at(&self, place: u32, group: &mut GroupHead) -> Result<(), ReadError> {
         if place & OF_USER != 0 {
-            return self.private_group_at(place ^ OF_USER);
+            return self.private_group_at(place ^ OF_USER, group);
         }
         let at = offset_of(place)?;
-        let mut block = [0; BLOCK_BYTES];
-        self.read_array_within(SectionKind::Groups, at, &mut block)?;
-        GroupHead::checked(block, at)
+        self.read_array_within(SectionKind::Groups, at, group.body.block_mut())?;
+        group.check(at)
     }
 
-    fn private_group_at(&self, place: u32) -> Result<GroupHead, ReadError> {
-        let mut group = Err(ReadError::Damaged);
-        self.checked_user(place, &mut |user| {
-            let (record, members) = user.private_group().ok_or(ReadError::Damaged)?;
-            let name = user.name().unwrap_or_default();
-            let name_bytes = name.len();
-            let links = user.group_links();
-            if !is_ours(links.id) || !is_name(name) {
-                return Err(ReadError::Damaged);
-            }
-            group = Ok(GroupHead {
-                gid: links.id,
-                name_at: USER_HEAD_BYTES,
-                name_bytes,
-                members,
-                members_bytes: members * (name_bytes + 2),
-                links,
-                // The length of the name lies before it, as it does before a member's.
-                body: Body::new(record, Lies::Here(USER_HEAD_BYTES - 1)),
-            });
-            Ok(())
-        })?;
-        group
+    fn private_group_at(&self, place: u32, group: &mut GroupHead) -> Result<(), ReadError> {
+        let mut room = UserRoom::new();
+        let user = self.user_at(place, &mut room)?;
+        let members = user.private_group().ok_or(ReadError::Damaged)?;
+        let name = user.name().unwrap_or_default();
+        let links = user.group_links();
+        if !is_ours(links.id) || !is_name(name) {
+            return Err(ReadError::Damaged);
+        }
+        group.gid = links.id;
+        group.name_at = USER_HEAD_BYTES;
+        group.name_bytes = name.len();
+        group.members = members;
+        group.members_bytes = members * (name.len() + 2);
+        group.links = links;
+        // The length of the name lies before it, as it does before a member's.
+        group.body = Body::new(room.block, Lies::Here(USER_HEAD_BYTES - 1));
+        Ok(())
     }
 }
 
@@ -149,12 +149,27 @@ impl GroupHead {
         self.links
     }
 
+    /// One that is read to.
+    #[inline]
+    pub(crate) fn empty() -> Self {
+        Self {
+            gid: 0,
+            name_at: GROUP_HEAD_BYTES,
+            name_bytes: 0,
+            members: 0,
+            members_bytes: 0,
+            links: Links::default(),
+            body: Body::new([0; BLOCK_BYTES], Lies::Here(0)),
+        }
+    }
+
     /// Believes what the checksum and every limit allow.
     #[inline]
-    fn checked(block: [u8; BLOCK_BYTES], at: u64) -> Result<Self, ReadError> {
-        let gid = u32_at(&block, 16);
-        let members = u32_at(&block, 28) as usize;
-        let members_bytes = members.saturating_add(u32_at(&block, 32) as usize);
+    fn check(&mut self, at: u64) -> Result<(), ReadError> {
+        let block = self.body.block();
+        let gid = u32_at(block, 16);
+        let members = u32_at(block, 28) as usize;
+        let members_bytes = members.saturating_add(u32_at(block, 32) as usize);
         let name_bytes = usize::from(block[39]);
         let body_at = GROUP_HEAD_BYTES + name_bytes;
         let end = body_at.saturating_add(members_bytes);
@@ -162,33 +177,31 @@ impl GroupHead {
             (end, Lies::Here(body_at))
         } else {
             let at = at + body_at as u64;
-            let sum = u64_at(&block, 8);
+            let sum = u64_at(block, 8);
             (body_at, Lies::There { at, sum })
         };
         let summed = block.get(8..summed_bytes).ok_or(ReadError::Damaged)?;
-        let group = Self {
-            gid,
-            name_at: GROUP_HEAD_BYTES,
-            name_bytes,
-            members,
-            members_bytes,
-            links: Links {
-                id: gid,
-                previous: u32_at(&block, 20),
-                next: u32_at(&block, 24),
-            },
-            body: Body::of_block(block, lies),
-        };
-        let whole = group_checksum(gid, summed) == u64_at(&block, 0)
+        let name = block.get(GROUP_HEAD_BYTES..body_at);
+        let whole = group_checksum(gid, summed) == u64_at(block, 0)
             && is_ours(gid)
-            && is_name(group.name())
+            && name.is_some_and(is_name)
             && members <= MEMBERS_PER_GROUP_MAX
             && members_bytes <= MEMBERS_PER_GROUP_MAX * (NAME_BYTES_MAX + 2);
-        if whole {
-            Ok(group)
-        } else {
-            Err(ReadError::Damaged)
+        if !whole {
+            return Err(ReadError::Damaged);
         }
+        self.links = Links {
+            id: gid,
+            previous: u32_at(block, 20),
+            next: u32_at(block, 24),
+        };
+        self.gid = gid;
+        self.name_at = GROUP_HEAD_BYTES;
+        self.name_bytes = name_bytes;
+        self.members = members;
+        self.members_bytes = members_bytes;
+        self.body.set(lies);
+        Ok(())
     }
 }
 

@@ -35,10 +35,17 @@ pub struct GroupList {
     body: Body,
 }
 
+/// Where a user's record is copied to: nearly always a block is enough.
+pub(crate) struct UserRoom {
+    pub(crate) block: [u8; BLOCK_BYTES],
+    long: Option<[u8; USER_RECORD_BYTES_MAX]>,
+}
+
 /// A user's record, copied out of the map and checked.
 pub(crate) struct CheckedUser<'a> {
     pub(crate) head: UserHead,
     record: &'a [u8],
+    text: &'a [u8],
     at: u64,
 }
 
@@ -67,42 +74,32 @@ impl<B: Bytes> Map<B> {
         if name.len() > NAME_BYTES_MAX {
             return Ok(None);
         }
-        let is_wanted = |user: &CheckedUser<'_>| user.name() == Some(name);
-        self.user_of(SectionKind::UsersByName, name, &is_wanted, buffer)
+        let mut room = UserRoom::new();
+        let mut search = self.search(SectionKind::UsersByName, name);
+        while let Some(place) = self.next_place(&mut search)? {
+            let user = self.user_at(place, &mut room)?;
+            if user.name() == Some(name) {
+                return user.hand_over(buffer).map(Some);
+            }
+        }
+        Ok(None)
     }
 
     /// The user of this id.
     ///
     /// # Errors
     /// The map is damaged or cannot be read, or the text does not fit into the buffer.
+    #[inline]
     pub fn user_by_id(&self, uid: u32, buffer: &mut [u8]) -> Result<Option<UserRecord>, ReadError> {
-        let is_wanted = |user: &CheckedUser<'_>| user.head.uid == uid;
-        self.user_of(
-            SectionKind::UsersById,
-            &uid.to_le_bytes(),
-            &is_wanted,
-            buffer,
-        )
-    }
-
-    fn user_of(
-        &self,
-        index: SectionKind,
-        key: &[u8],
-        is_wanted: &dyn Fn(&CheckedUser<'_>) -> bool,
-        buffer: &mut [u8],
-    ) -> Result<Option<UserRecord>, ReadError> {
-        let mut found = None;
-        self.find(index, key, &mut |place| {
-            self.checked_user(place, &mut |user| {
-                if is_wanted(user) {
-                    found = Some(user.hand_over(buffer)?);
-                }
-                Ok(())
-            })?;
-            Ok(found.is_some())
-        })?;
-        Ok(found)
+        let mut room = UserRoom::new();
+        let mut search = self.search(SectionKind::UsersById, &uid.to_le_bytes());
+        while let Some(place) = self.next_place(&mut search)? {
+            let user = self.user_at(place, &mut room)?;
+            if user.head.uid == uid {
+                return user.hand_over(buffer).map(Some);
+            }
+        }
+        Ok(None)
     }
 
     /// The groups of the user of this name.
@@ -114,17 +111,17 @@ impl<B: Bytes> Map<B> {
         if name.len() > NAME_BYTES_MAX {
             return Ok(None);
         }
-        let mut found = None;
-        self.find(SectionKind::UsersByName, name, &mut |place| {
-            self.checked_user(place, &mut |user| {
-                if user.name() == Some(name) {
-                    found = Some(user.group_list());
-                }
-                Ok(())
-            })?;
-            Ok(found.is_some())
-        })?;
-        Ok(found)
+        let mut room = UserRoom::new();
+        let mut search = self.search(SectionKind::UsersByName, name);
+        while let Some(place) = self.next_place(&mut search)? {
+            let user = self.user_at(place, &mut room)?;
+            if user.name() == Some(name) {
+                let (uid, count, lies) = user.group_list();
+                let body = Body::new(room.block, lies);
+                return Ok(Some(GroupList { uid, count, body }));
+            }
+        }
+        Ok(None)
     }
 
     /// Copies a group list into a buffer of exactly [`GroupList::bytes`] bytes: each id in four
@@ -147,83 +144,86 @@ impl<B: Bytes> Map<B> {
         }
     }
 
-    /// Lets `take` have the record at a place, once it is copied and checked.
-    pub(crate) fn checked_user(
+    /// The user at a place. Inlined where it is called: what it tells is long, and would be moved.
+    #[inline(always)]
+    pub(crate) fn user_at<'r>(
         &self,
         place: u32,
-        take: &mut dyn FnMut(&CheckedUser<'_>) -> Result<(), ReadError>,
-    ) -> Result<(), ReadError> {
+        room: &'r mut UserRoom,
+    ) -> Result<CheckedUser<'r>, ReadError> {
         let at = offset_of(place)?;
-        let mut block = [0; BLOCK_BYTES];
-        self.read_array_within(SectionKind::Users, at, &mut block)?;
-        let head = UserHead::parse(&block)?;
-        match block.get(..head.summed_bytes()) {
-            Some(record) => take(&CheckedUser::new(head, record, at)?),
-            None => self.checked_long_user(head, &block, at, take),
-        }
+        self.read_array_within(SectionKind::Users, at, &mut room.block)?;
+        let head = UserHead::parse(&room.block)?;
+        let read: &[u8] = if head.summed_bytes() <= BLOCK_BYTES {
+            &room.block
+        } else {
+            let whole = room.long.insert([0; USER_RECORD_BYTES_MAX]);
+            self.read_long_user(&head, at, &room.block, whole)?;
+            whole
+        };
+        CheckedUser::new(head, read, at)
     }
 
     #[cold]
     #[inline(never)]
-    fn checked_long_user(
+    fn read_long_user(
         &self,
-        head: UserHead,
-        block: &[u8; BLOCK_BYTES],
+        head: &UserHead,
         at: u64,
-        take: &mut dyn FnMut(&CheckedUser<'_>) -> Result<(), ReadError>,
+        block: &[u8; BLOCK_BYTES],
+        whole: &mut [u8; USER_RECORD_BYTES_MAX],
     ) -> Result<(), ReadError> {
-        let mut whole = [0; USER_RECORD_BYTES_MAX];
         let (first, rest) = whole.split_at_mut(BLOCK_BYTES);
         first.copy_from_slice(block);
         let missing = head.summed_bytes().saturating_sub(BLOCK_BYTES);
         let rest = rest.get_mut(..missing).ok_or(ReadError::Damaged)?;
-        self.read_within(SectionKind::Users, at + BLOCK_BYTES as u64, rest)?;
-        let record = whole.get(..head.summed_bytes());
-        let record = record.ok_or(ReadError::Damaged)?;
-        take(&CheckedUser::new(head, record, at)?)
+        self.read_within(SectionKind::Users, at + BLOCK_BYTES as u64, rest)
+    }
+}
+
+impl UserRoom {
+    #[inline]
+    pub(crate) fn new() -> Self {
+        Self {
+            block: [0; BLOCK_BYTES],
+            long: None,
+        }
     }
 }
 
 impl<'a> CheckedUser<'a> {
     /// Believes what the checksum and every limit allow.
-    #[inline]
-    fn new(head: UserHead, record: &'a [u8], at: u64) -> Result<Self, ReadError> {
+    #[inline(always)]
+    fn new(head: UserHead, read: &'a [u8], at: u64) -> Result<Self, ReadError> {
+        let record = read.get(..head.summed_bytes()).ok_or(ReadError::Damaged)?;
         let (sum, summed) = record.split_first_chunk().ok_or(ReadError::Damaged)?;
+        let text = record.get(USER_HEAD_BYTES..head.text_end());
+        let text = text.ok_or(ReadError::Damaged)?;
         let whole = user_checksum(head.uid, summed) == u64::from_le_bytes(*sum)
             && is_ours(head.uid)
-            && is_ours(head.gid);
-        let user = Self { head, record, at };
-        if whole && user.ends_well() {
-            Ok(user)
+            && is_ours(head.gid)
+            && head.ends_well(text);
+        if whole {
+            Ok(Self {
+                head,
+                record,
+                text,
+                at,
+            })
         } else {
             Err(ReadError::Damaged)
         }
     }
 
     #[inline]
-    fn text(&self) -> &'a [u8] {
-        let text = self.record.get(USER_HEAD_BYTES..self.head.text_end());
-        text.unwrap_or_default()
-    }
-
-    #[inline]
     pub(crate) fn name(&self) -> Option<&'a [u8]> {
-        self.text().get(..self.head.name)
-    }
-
-    /// Whether NULs stand before the fields and at the end.
-    #[inline]
-    fn ends_well(&self) -> bool {
-        let text = self.text();
-        let [_, following @ ..] = self.head.starts();
-        let nul = |end: usize| text.get(end) == Some(&0);
-        following.into_iter().all(|start| nul(start - 1)) && text.last() == Some(&0)
+        self.text.get(..self.head.name)
     }
 
     /// A buffer is too small only for a user who is wanted and whole.
     #[inline]
     pub(crate) fn hand_over(&self, buffer: &mut [u8]) -> Result<UserRecord, ReadError> {
-        let text = self.text();
+        let text = self.text;
         let room = buffer.get_mut(..text.len());
         room.ok_or(ReadError::BufferTooSmall)?.copy_from_slice(text);
         Ok(UserRecord {
@@ -234,8 +234,9 @@ impl<'a> CheckedUser<'a> {
         })
     }
 
+    /// Whose groups, how many, and where they lie.
     #[inline]
-    fn group_list(&self) -> GroupList {
+    fn group_list(&self) -> (u32, usize, Lies) {
         let within = self.head.list_at();
         let lies = if self.head.end() <= BLOCK_BYTES {
             Lies::Here(within)
@@ -245,11 +246,7 @@ impl<'a> CheckedUser<'a> {
                 sum: u64_at(self.record, 8),
             }
         };
-        GroupList {
-            uid: self.head.uid,
-            count: self.head.groups,
-            body: Body::new(self.record, lies),
-        }
+        (self.head.uid, self.head.groups, lies)
     }
 
     /// What stands before this user in the order of users, and the place behind.
@@ -271,11 +268,11 @@ impl<'a> CheckedUser<'a> {
         }
     }
 
-    /// The record, and how many are in the private group that it stands for, if it does.
-    pub(crate) fn private_group(&self) -> Option<(&'a [u8], usize)> {
+    /// How many are in the private group that this record stands for, if it does.
+    pub(crate) fn private_group(&self) -> Option<usize> {
         match self.record.get(46) {
-            Some(&PRIVATE_GROUP_EMPTY) => Some((self.record, 0)),
-            Some(&PRIVATE_GROUP_OF_ONE) => Some((self.record, 1)),
+            Some(&PRIVATE_GROUP_EMPTY) => Some(0),
+            Some(&PRIVATE_GROUP_OF_ONE) => Some(1),
             Some(_) | None => None,
         }
     }
@@ -332,6 +329,14 @@ impl UserHead {
         } else {
             self.text_end()
         }
+    }
+
+    /// Whether NULs stand before the fields and at the end.
+    #[inline(always)]
+    fn ends_well(&self, text: &[u8]) -> bool {
+        let [_, following @ ..] = self.starts();
+        let nul = |end: usize| text.get(end) == Some(&0);
+        following.into_iter().all(|start| nul(start - 1)) && text.last() == Some(&0)
     }
 
     /// Where each field of the text begins.

@@ -117,8 +117,11 @@ pub fn group_by_name(
 ) -> Result<GroupPlaces, Failure> {
     let mut group = None;
     let told = with_map(sources, |map| {
-        if let Some(found) = map.group_by_name(name)? {
-            group = Some(pack::group(map, &found, buffer)?);
+        // By reference: a group is long, and is not moved.
+        match &map.group_by_name(name) {
+            Ok(Some(found)) => group = Some(pack::group(map, found, buffer)?),
+            Ok(None) => (),
+            Err(error) => return Err((*error).into()),
         }
         Ok(Told::by_name(map, group.is_some()))
     })?;
@@ -141,8 +144,11 @@ pub fn group_by_id(
     Gid::new(u64::from(gid)).map_err(|_| Failure::NotFound)?;
     let mut group = None;
     let told = with_map(sources, |map| {
-        if let Some(found) = map.group_by_id(gid)? {
-            group = Some(pack::group(map, &found, buffer)?);
+        // By reference: a group is long, and is not moved.
+        match &map.group_by_id(gid) {
+            Ok(Some(found)) => group = Some(pack::group(map, found, buffer)?),
+            Ok(None) => (),
+            Err(error) => return Err((*error).into()),
         }
         Ok(Told::by_id(map, gid, group.is_some()))
     })?;
@@ -163,9 +169,10 @@ pub fn groups_of_user(
     name: &[u8],
     mut read: impl FnMut(&Map<Source>, &GroupList) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    with_map(sources, |map| match map.group_list_of(name)? {
-        Some(list) => read(map, &list),
-        None => Err(Failure::NotFound),
+    with_map(sources, |map| match &map.group_list_of(name) {
+        Ok(Some(list)) => read(map, list),
+        Ok(None) => Err(Failure::NotFound),
+        Err(error) => Err((*error).into()),
     })
 }
 

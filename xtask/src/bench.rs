@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: the figures of the promises, measured on this machine by the programs of
 //! `benches/`, with optimised programs.
 
+use crate::key_command;
 use crate::prerequisites as need;
 use crate::steps::Steps;
 use std::process::{Command, ExitCode};
@@ -29,8 +30,7 @@ fn is_possible() -> bool {
     need::install(&mut steps, need::TO_BUILD) && need::install(&mut steps, need::FOR_HOSTS)
 }
 
-/// The modules as packages have them, the programs, and one that does nothing, without a linker
-/// at its start.
+/// The modules and the key command as packages have them, the programs, and one that does nothing.
 fn build_for_identity() -> bool {
     let modules = [
         "build",
@@ -50,22 +50,10 @@ fn build_for_identity() -> bool {
         "identity-bench",
         "-p",
         "cacher-daemon",
-        "-p",
-        "ssh-commands",
     ];
-    let empty = [
-        "rustc",
-        "--locked",
-        "--release",
-        "-p",
-        "identity-bench",
-        "--bin",
-        "empty-program",
-        "--",
-        "-C",
-        "target-feature=+crt-static",
-    ];
-    cargo(&modules) && cargo(&programs) && cargo(&empty)
+    let mut key_command = key_command::build();
+    let mut empty = key_command::static_program("identity-bench", "empty-program");
+    cargo(&modules) && cargo(&programs) && is_done(&mut key_command) && is_done(&mut empty)
 }
 
 fn measure(package: &str, program: &str, arguments: &[&str]) -> bool {
@@ -91,9 +79,10 @@ fn finished(well: bool) -> ExitCode {
 }
 
 fn cargo(arguments: &[&str]) -> bool {
-    let run = Command::new("cargo")
-        .current_dir(crate::workspace())
-        .args(arguments)
-        .status();
-    run.is_ok_and(|status| status.success())
+    let mut command = Command::new("cargo");
+    is_done(command.current_dir(crate::workspace()).args(arguments))
+}
+
+fn is_done(command: &mut Command) -> bool {
+    command.status().is_ok_and(|status| status.success())
 }

@@ -9,6 +9,7 @@
 
 mod bench;
 mod demo;
+mod key_command;
 mod nightly;
 mod package;
 mod prerequisites;

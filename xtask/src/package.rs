@@ -5,7 +5,7 @@ use crate::prerequisites as need;
 use crate::steps::Steps;
 use std::process::{Command, ExitCode};
 
-const PROGRAMS: [&str; 4] = ["cli", "cacher-daemon", "ssh-commands", "directory-server"];
+const PROGRAMS: [&str; 3] = ["cli", "cacher-daemon", "directory-server"];
 const MODULES: [&str; 2] = ["nss_cloudid", "pam_cloudid"];
 
 /// Which packages, of which programs.
@@ -72,6 +72,7 @@ fn build(steps: &mut Steps, choice: &Choice) -> bool {
         return steps.check("build", &mut cargo(&["--workspace"], &[]));
     }
     steps.check("build programs", &mut cargo(&["--release"], &PROGRAMS))
+        && steps.check("build the key command", &mut crate::key_command::build())
         && steps.check(
             "build modules",
             &mut cargo(&["--profile", "module"], &MODULES),

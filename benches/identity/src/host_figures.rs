@@ -23,14 +23,19 @@ pub(crate) struct HostFigures {
     pub(crate) map_bytes: u64,
     /// Proportional memory of the cacher.
     pub(crate) cacher_bytes: u64,
-    /// Asking the cacher for an owner.
-    pub(crate) owner: f64,
-    /// The same exchange with a peer that only echoes.
-    pub(crate) echo: f64,
-    /// The whole key command.
-    pub(crate) key_command: f64,
-    /// The whole of a program that does nothing.
-    pub(crate) empty_program: f64,
+    /// Asking the cacher for an owner, beside a peer that only echoes.
+    pub(crate) owner: Beside,
+    /// The whole key command, beside a program that does nothing.
+    pub(crate) key_command: Beside,
+}
+
+/// Something of ours and what it is compared with, in turns.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Beside {
+    pub(crate) ours: f64,
+    pub(crate) other: f64,
+    /// The middle of the ratios of all rounds.
+    pub(crate) ratio: f64,
 }
 
 /// Measures, turn by turn.
@@ -43,41 +48,49 @@ pub(crate) fn measure(
     say(&format!("{users}: socket, key command, map and memory"));
     let time = format!("--milliseconds={}", effort.milliseconds);
     let owner = format!("--id={NOBODY}");
-    let keys = [
-        format!("--keys=/bench/{users}/names"),
-        format!("--count={}", effort.programs),
-        format!("--milliseconds={}", effort.milliseconds * 10),
-    ];
+    let keys = format!("--keys=/bench/{users}/names");
     let program = |program: &[&str]| {
-        let mut words = vec!["programs", "--processor=1"];
-        words.extend(keys.iter().map(String::as_str));
-        words.push("--");
+        let mut words = vec!["programs", "--processor=1", &keys, "--milliseconds=0", "--"];
         words.extend(program);
         owned(&words)
     };
     let name = population.users.first().map_or("", |user| &user.name);
     let key = bundle::key_of(0).line;
     let (key_type, key) = key.split_once(' ').ok_or("a key has a type")?;
-    let turns = [
-        owned(&["owner", &owner, &time]),
-        owned(&["echo", &time]),
+    let socket = [owned(&["owner", &owner, &time]), owned(&["echo", &time])];
+    let programs = [
         program(&[KEY_COMMAND, name, key_type, key]),
         program(&["/bench/bin/empty-program"]),
     ];
-    let mut samples = [const { Vec::new() }; 4];
-    for _ in 0..effort.rounds {
-        for (words, samples) in turns.iter().zip(&mut samples) {
-            samples.push(right(ours.measure(Competitor::Cloudid, words)?)?);
-        }
-    }
-    let [owner, echo, key_command, empty_program] = samples.map(|mut samples| median(&mut samples));
     Ok(HostFigures {
+        owner: beside(ours, &socket, effort)?,
+        key_command: beside(ours, &programs, effort)?,
         map_bytes: std::fs::metadata(ours.path(PUBLISHED_MAP))?.len(),
         cacher_bytes: ours.memory_of("cloudid-cacher")?,
-        owner,
-        echo,
-        key_command,
-        empty_program,
+    })
+}
+
+fn beside(stage: &Stage, words: &[Vec<String>; 2], effort: Effort) -> Result<Beside, Failure> {
+    let [one, other] = words;
+    let mut players = [
+        stage.player(Competitor::Cloudid, one)?,
+        stage.player(Competitor::Cloudid, other)?,
+    ];
+    for player in &mut players {
+        player.warm_up(effort.time_for_a_row)?;
+    }
+    let [mut ones, mut others, mut ratios] = [const { Vec::new() }; 3];
+    let [one, other] = &mut players;
+    for _ in 0..effort.rounds {
+        let (took, beside) = (right(one.turn()?)?, right(other.turn()?)?);
+        ones.push(took);
+        others.push(beside);
+        ratios.push(took / beside);
+    }
+    Ok(Beside {
+        ours: median(&mut ones),
+        other: median(&mut others),
+        ratio: median(&mut ratios),
     })
 }
 

@@ -9,9 +9,9 @@ use serde_json::json;
 
 use crate::Failure;
 use crate::competitor::Competitor;
+use crate::figures::Figures;
 use crate::host_figures::HostFigures;
-use crate::limits::Verdict;
-use crate::rounds::Figures;
+use crate::limits::{Basis, Verdict};
 use crate::row::Row;
 
 /// Everything measured with one number of users.
@@ -24,8 +24,13 @@ pub(crate) struct Measured {
 impl Measured {
     /// A figure whose answers were all right.
     pub(crate) fn value(&self, row: Row, competitor: Competitor) -> Option<f64> {
-        let figure = self.figures.get(&(row, competitor))?;
-        (figure.wrong == 0).then_some(figure.value)
+        self.figures.value((row, competitor))
+    }
+
+    /// What we take of what another takes, in the same rounds.
+    pub(crate) fn ratio(&self, row: Row, than: Competitor) -> Option<f64> {
+        let ours = (row, Competitor::Cloudid);
+        self.figures.ratio(ours, (row, than))
     }
 
     /// The best of the peers, and its figure.
@@ -58,7 +63,7 @@ pub(crate) fn table(measured: &Measured) -> String {
     let who = Competitor::ALL
         .into_iter()
         .chain([Competitor::TwoUsers])
-        .filter(|one| measured.figures.keys().any(|(_, other)| other == one));
+        .filter(|one| measured.figures.has(*one));
     let who: Vec<Competitor> = who.collect();
     let mut table = new_table();
     let mut header = vec![format!("{} users", measured.users)];
@@ -66,15 +71,15 @@ pub(crate) fn table(measured: &Measured) -> String {
     header.extend(["of floor", "of best peer"].map(str::to_owned));
     table.set_header(header);
     for row in Row::ALL {
-        let ours = measured.value(row, Competitor::Cloudid);
         let mut cells = vec![row.title().to_owned()];
         cells.extend(who.iter().map(|one| cell(measured, row, *one)));
-        let floor = ours.zip(measured.value(row, Competitor::Floor));
-        cells.push(floor.map_or_else(String::new, |(ours, floor)| ratio(ours / floor)));
-        let best = ours.zip(measured.best_peer(row));
-        cells.push(best.map_or_else(String::new, |(ours, (peer, best))| {
-            format!("{} {peer}", ratio(ours / best))
-        }));
+        let floor = measured.ratio(row, Competitor::Floor);
+        cells.push(floor.map_or_else(String::new, ratio));
+        let best = measured.best_peer(row).and_then(|(peer, _)| {
+            let than = measured.ratio(row, peer)?;
+            Some(format!("{} {peer}", ratio(than)))
+        });
+        cells.push(best.unwrap_or_default());
         table.add_row(cells);
     }
     align(&mut table);
@@ -88,27 +93,23 @@ fn host_lines(measured: &Measured) -> String {
          program {}",
         host.map_bytes,
         host.cacher_bytes / 1024,
-        time(host.owner),
-        time(host.echo),
-        time(host.key_command),
-        time(host.empty_program)
+        time(host.owner.ours),
+        time(host.owner.other),
+        time(host.key_command.ours),
+        time(host.key_command.other)
     )
 }
 
 fn cell(measured: &Measured, row: Row, competitor: Competitor) -> String {
-    let Some(figure) = measured.figures.get(&(row, competitor)) else {
+    let Some((value, right)) = measured.figures.told((row, competitor)) else {
         return String::new();
     };
     let said = if row.is_counted() {
-        calls(figure.value)
+        calls(value)
     } else {
-        time(figure.value)
+        time(value)
     };
-    if figure.wrong == 0 {
-        said
-    } else {
-        format!("{said} WRONG")
-    }
+    if right { said } else { format!("{said} WRONG") }
 }
 
 /// What was promised, and what came of it.
@@ -116,7 +117,7 @@ pub(crate) fn verdicts(verdicts: &[Verdict], machine: &MachineLoad) -> String {
     let mut table = new_table();
     table.set_header(["what", "measured", "must", "aim", ""]);
     for verdict in verdicts {
-        let limit = |limit: f64| format!("{limit} {}", verdict.unit);
+        let limit = |limit: f64| format!("{} {}", rounded(limit), verdict.unit);
         let measured = verdict.measured.map_or_else(
             || "-".to_owned(),
             |figure| format!("{figure:.2} {}", verdict.unit),
@@ -127,13 +128,25 @@ pub(crate) fn verdicts(verdicts: &[Verdict], machine: &MachineLoad) -> String {
     }
     align(&mut table);
     let MachineLoad { load, processors } = machine;
-    let missed = verdicts.iter().filter(|one| one.is_missed()).count();
-    let measured = verdicts.iter().filter(|one| one.measured.is_some()).count();
+    let as_given = reached(verdicts, Basis::BehindIt);
+    let as_ratios = reached(verdicts, Basis::OfOneMachine);
     format!(
-        "{table}\n\nload of the machine before the run: {load} on {processors} processors\n{} of \
-         {measured} musts reached, {missed} missed",
-        measured - missed
+        "{table}\n\nload of the machine before the run: {load} on {processors} processors\nmusts \
+         as given: {as_given}\nmusts with the ratios behind the times of one machine: {as_ratios}"
     )
+}
+
+fn reached(verdicts: &[Verdict], but: Basis) -> String {
+    let counted = verdicts.iter().filter(|one| one.basis != but);
+    let measured: Vec<_> = counted.filter(|one| one.measured.is_some()).collect();
+    let missed = measured.iter().filter(|one| one.is_missed()).count();
+    let all = measured.len();
+    format!("{} of {all} reached, {missed} missed", all - missed)
+}
+
+/// Two digits, and none that say nothing.
+fn rounded(limit: f64) -> f64 {
+    (limit * 100.0).round() / 100.0
 }
 
 /// The figures for programs.
@@ -152,11 +165,7 @@ pub(crate) fn json(
 }
 
 fn of_size(measured: &Measured) -> serde_json::Value {
-    let figures = measured.figures.iter();
-    let figures: Vec<_> = figures
-        .map(|((row, who), figure)| json!({"row": row, "who": who, "figure": figure}))
-        .collect();
-    json!({"users": measured.users, "figures": figures, "host": measured.host})
+    json!({"users": measured.users, "figures": measured.figures.json(), "host": measured.host})
 }
 
 fn new_table() -> Table {

@@ -1,31 +1,24 @@
-//! Measures all competitors side by side: for each row, round after round, each has its turn, so
-//! that whatever else happens on the machine happens to all of them. Figures are medians.
+//! Measures all competitors side by side: for each row, round after round, each has a turn of a few
+//! milliseconds, so that whatever else happens on the machine happens to all of them.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::Path;
 
-use identity_bench::{Outcome, median};
-
 use crate::competitor::Competitor;
-use crate::row::{Effort, Row};
-use crate::stage::Stage;
+use crate::figures::{Figures, Who};
+use crate::row::{Effort, HEATS, Row};
+use crate::stage::{Player, Stage};
 use crate::{Failure, say};
 
 /// Where the cacher puts the map.
 pub(crate) const PUBLISHED_MAP: &str = "/run/cloudid/identity.map";
 
-/// What one competitor reached in one row.
-#[derive(Debug, Clone, Copy, serde::Serialize)]
-pub(crate) struct Figure {
-    /// Nanoseconds, or calls in a second.
-    pub(crate) value: f64,
-    /// Answers that were not the expected ones.
-    pub(crate) wrong: u32,
-}
-
-/// The figures of one number of users.
-pub(crate) type Figures = BTreeMap<(Row, Competitor), Figure>;
+/// Whoever takes so many times as long as the quickest is slow: what it reads would be all that the
+/// processor's caches hold when it is the turn of others.
+const SLOW: f64 = 100.0;
+/// The slow ones have a turn in one of so many rounds.
+const ROUNDS_OF_THE_SLOW: usize = 8;
 
 /// Everybody, answering.
 pub(crate) struct Contest {
@@ -88,37 +81,40 @@ impl Contest {
 
     /// Measures every row.
     pub(crate) fn measure(&self, effort: Effort) -> Result<Figures, Failure> {
-        let mut figures = Figures::new();
-        for row in Row::ALL {
-            say(&format!("{}: {}", self.users, row.title()));
-            let mut samples: BTreeMap<Competitor, Vec<Outcome>> = BTreeMap::new();
-            for _ in 0..effort.rounds {
-                let concerned = self.competitors.iter().filter(|who| row.concerns(**who));
-                for competitor in concerned {
-                    let words = row.words(*competitor, self.users, effort);
-                    let outcome = self.stage_of(*competitor)?.measure(*competitor, &words)?;
-                    samples.entry(*competitor).or_default().push(outcome);
-                }
-            }
-            for (competitor, outcomes) in samples {
-                figures.insert((row, competitor), middle(row, &outcomes));
-            }
+        let mut figures = Figures::default();
+        for rows in HEATS {
+            self.heat(rows, effort, &mut figures)?;
         }
         Ok(figures)
     }
-}
 
-fn middle(row: Row, outcomes: &[Outcome]) -> Figure {
-    let value = |outcome: &Outcome| {
-        if row.is_counted() {
-            outcome.per_second
-        } else {
-            outcome.nanoseconds
+    /// Rows whose figures are compared with each other: everybody in turn, again and again.
+    fn heat(&self, rows: &[Row], effort: Effort, figures: &mut Figures) -> Result<(), Failure> {
+        let mut players: Vec<(Who, Player)> = Vec::new();
+        for row in rows {
+            say(&format!("{}: {}", self.users, row.title()));
+            for competitor in &self.competitors {
+                if row.concerns(*competitor) {
+                    let words = row.words(*competitor, self.users, effort);
+                    let player = self.stage_of(*competitor)?.player(*competitor, &words)?;
+                    players.push(((*row, *competitor), player));
+                }
+            }
         }
-    };
-    let mut values: Vec<f64> = outcomes.iter().map(value).collect();
-    Figure {
-        value: median(&mut values),
-        wrong: outcomes.iter().map(|outcome| outcome.wrong).sum(),
+        for (_, player) in &mut players {
+            player.warm_up(effort.time_for_a_row)?;
+        }
+        let quickest = players.iter().map(|(_, player)| player.usual_call());
+        let slow = quickest.fold(f64::MAX, f64::min) * SLOW;
+        for round in 0..effort.rounds {
+            for (who, player) in &mut players {
+                let is_slow = player.usual_call() > slow;
+                let has_turn = !is_slow || round % ROUNDS_OF_THE_SLOW == 0;
+                if has_turn && player.has_time(effort.time_for_a_row) {
+                    figures.add(*who, round, player.turn()?);
+                }
+            }
+        }
+        Ok(())
     }
 }

@@ -1,5 +1,7 @@
 //! What is measured: the rows of the table, and the words the load generator needs for each.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use crate::competitor::Competitor;
@@ -34,8 +36,8 @@ pub(crate) struct Effort {
     pub(crate) rounds: usize,
     /// How long a turn takes.
     pub(crate) milliseconds: u64,
-    /// Programs started in a turn.
-    pub(crate) programs: usize,
+    /// Whoever has measured for so long in a row has no more turns in it.
+    pub(crate) time_for_a_row: Duration,
     /// Users that SSSD is to remember.
     pub(crate) users_remembered: usize,
     /// Groups, and users with their groups; each costs it many milliseconds.
@@ -43,6 +45,25 @@ pub(crate) struct Effort {
     /// Longest time of one lesson.
     pub(crate) lesson_seconds: u64,
 }
+
+/// All rows; those that are compared with each other are measured in the same rounds.
+pub(crate) const HEATS: [&[Row]; 15] = [
+    &[Row::UserByName],
+    &[Row::UserById],
+    &[Row::NoSuchName],
+    &[Row::NoSuchId],
+    &[Row::SmallGroupByName],
+    &[Row::SmallGroupById],
+    &[Row::LargeGroup],
+    &[Row::FiveGroups],
+    &[Row::FiftyGroups],
+    &[Row::AllUsers],
+    &[Row::OwnCost],
+    &[Row::SecondLookup],
+    &[Row::OneThread, Row::TwoThreads, Row::TwoProcesses],
+    &[Row::Getent],
+    &[Row::Id],
+];
 
 /// Each is answered from what it remembers of the one before.
 const NAMES_OF_NOBODY: usize = 64;
@@ -130,22 +151,29 @@ impl Row {
     /// The words for the load generator.
     pub(crate) fn words(self, competitor: Competitor, users: usize, effort: Effort) -> Vec<String> {
         let time = format!("--milliseconds={}", effort.milliseconds);
+        let longer = format!("--milliseconds={}", effort.milliseconds * 2);
         let asked = self.asked(competitor, users, effort);
         let joined = |words: &[&str], more: &[String]| {
             let words = words.iter().map(|word| (*word).to_owned());
             words.chain(more.iter().cloned()).collect()
         };
         match self {
-            Self::Getent => programs("names", "getent passwd @", competitor, users, effort),
-            Self::Id => programs("in-50-groups", "id @", competitor, users, effort),
-            Self::OneThread => joined(&["throughput", "--threads=1", &time], &asked),
-            Self::TwoThreads => joined(&["throughput", "--threads=2", &time], &asked),
+            Self::Getent => programs("names", "getent passwd @", competitor, users),
+            Self::Id => programs("in-50-groups", "id @", competitor, users),
+            Self::OneThread => joined(&["throughput", "--threads=1", &longer], &asked),
+            Self::TwoThreads => joined(&["throughput", "--threads=2", &longer], &asked),
             Self::TwoProcesses => {
                 let each = Self::OneThread.words(competitor, users, effort);
                 joined(&["at-once", "--processes=2", "--"], &each)
             }
             Self::SecondLookup => {
-                let young = ["one-by-one", &time, "--processor=1", "--", "second-lookup"];
+                let young = [
+                    "one-by-one",
+                    &longer,
+                    "--processor=1",
+                    "--",
+                    "second-lookup",
+                ];
                 joined(&young, &asked)
             }
             Self::UserByName
@@ -232,13 +260,8 @@ impl Row {
     }
 }
 
-fn programs(
-    keys: &str,
-    command: &str,
-    competitor: Competitor,
-    users: usize,
-    effort: Effort,
-) -> Vec<String> {
+/// One program a turn.
+fn programs(keys: &str, command: &str, competitor: Competitor, users: usize) -> Vec<String> {
     let keys = if competitor == Competitor::TwoUsers {
         "/bench/two-users".to_owned()
     } else {
@@ -248,8 +271,7 @@ fn programs(
         "programs".to_owned(),
         "--processor=1".to_owned(),
         format!("--keys={keys}"),
-        format!("--count={}", effort.programs),
-        format!("--milliseconds={}", effort.milliseconds * 10),
+        "--milliseconds=0".to_owned(),
         "--".to_owned(),
     ];
     words.extend(command.split(' ').map(str::to_owned));

@@ -11,6 +11,7 @@ use identity_bench::Outcome;
 
 use crate::Failure;
 use crate::competitor::Competitor;
+pub(crate) use crate::player::Player;
 
 const ENTER: &str = include_str!("enter.sh");
 /// Said by the first process when the competitor answers.
@@ -62,22 +63,35 @@ impl Stage {
         competitor: Competitor,
         words: &[String],
     ) -> Result<Outcome, Failure> {
+        let said = self.load(competitor, words).stdin(Stdio::null()).output()?;
+        if !said.status.success() {
+            return Err(format!("{competitor}: {} failed", words.join(" ")).into());
+        }
+        Ok(serde_json::from_slice(&said.stdout)?)
+    }
+
+    /// A load generator that measures whenever it is its turn.
+    pub(crate) fn player(
+        &self,
+        competitor: Competitor,
+        words: &[String],
+    ) -> Result<Player, Failure> {
+        let words = [&["--in-turns".to_owned()], words].concat();
+        Player::start(self.load(competitor, &words))
+    }
+
+    fn load(&self, competitor: Competitor, words: &[String]) -> Command {
         // A real-time priority: who else works on this machine must not be measured.
-        let said = Command::new("chrt")
-            .args(["--rr", "1", "nsenter", "--target", &self.first.to_string()])
+        let mut load = Command::new("chrt");
+        load.args(["--rr", "1", "nsenter", "--target", &self.first.to_string()])
             .args(["--mount", "--pid", "--net", "--ipc", "--uts"])
             .args(["--root", "--wd=/", "env", "-i", "LANG=C.UTF-8"])
             .arg("PATH=/usr/sbin:/usr/bin:/sbin:/bin")
             .args(competitor.environment())
             .arg("/bench/bin/identity-load")
             .args(words)
-            .stdin(Stdio::null())
-            .stderr(Stdio::inherit())
-            .output()?;
-        if !said.status.success() {
-            return Err(format!("{competitor}: {} failed", words.join(" ")).into());
-        }
-        Ok(serde_json::from_slice(&said.stdout)?)
+            .stderr(Stdio::inherit());
+        load
     }
 
     /// A file of the stage, as seen from outside.

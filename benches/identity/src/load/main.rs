@@ -1,6 +1,7 @@
 //! Asks glibc for users and groups, or starts programs that do, and tells how long that took, as
 //! one line of JSON. Which service answers is up to `/etc/nsswitch.conf`, read once by a process:
-//! every measurement is a process of its own.
+//! every measurement is a process of its own. With `--in-turns` it measures again for each line it
+//! reads, so that several of them can take turns.
 #![expect(clippy::print_stdout, reason = "it prints its outcome")]
 
 mod calls;
@@ -11,12 +12,15 @@ mod processes;
 mod question;
 mod socket;
 
+use std::io::{Write, stdin, stdout};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use identity_bench::Outcome;
 
+use crate::calls::Caller;
+use crate::processes::Program;
 use crate::question::Asked;
 
 /// Whatever ends a measurement early.
@@ -32,6 +36,9 @@ struct Arguments {
     /// How long to measure.
     #[arg(long, global = true, default_value_t = 100)]
     milliseconds: u64,
+    /// Measures once for each line of standard input.
+    #[arg(long, global = true)]
+    in_turns: bool,
 }
 
 #[derive(Subcommand)]
@@ -65,8 +72,6 @@ enum Measure {
     Programs {
         #[arg(long)]
         keys: PathBuf,
-        #[arg(long)]
-        count: usize,
         #[arg(last = true)]
         command: Vec<String>,
     },
@@ -85,34 +90,61 @@ fn main() -> Result<(), Failure> {
     if let Some(number) = arguments.processor {
         cpu::keep_to(number)?;
     }
-    let outcome = measured(&arguments.measure, time)?;
-    println!("{}", serde_json::to_string(&outcome)?);
+    let mut measure = prepared(&arguments.measure)?;
+    if !arguments.in_turns {
+        return told(measure(time)?);
+    }
+    for line in stdin().lines() {
+        line?;
+        told(measure(time)?)?;
+    }
     Ok(())
 }
 
-fn measured(measure: &Measure, time: Duration) -> Result<Outcome, Failure> {
-    match measure {
-        Measure::Latency(asked) => Ok(calls::latency(&asked.read()?, time)),
-        Measure::EachOnce(asked) => Ok(calls::each_once(&asked.read()?, time)),
-        Measure::SecondLookup(asked) => Ok(calls::second_lookup(&asked.read()?)),
-        Measure::Throughput { asked, threads } => calls::throughput(&asked.read()?, *threads, time),
+fn told(outcome: Outcome) -> Result<(), Failure> {
+    println!("{}", serde_json::to_string(&outcome)?);
+    Ok(stdout().flush()?)
+}
+
+/// Measures for so long; may be done again.
+type Measurement<'a> = Box<dyn FnMut(Duration) -> Result<Outcome, Failure> + 'a>;
+
+fn prepared(measure: &Measure) -> Result<Measurement<'_>, Failure> {
+    Ok(match measure {
+        Measure::Latency(asked) => {
+            let mut caller = Caller::new(asked.read()?);
+            Box::new(move |time| Ok(caller.latency(time)))
+        }
+        Measure::EachOnce(asked) => {
+            let questions = asked.read()?;
+            Box::new(move |time| Ok(calls::each_once(&questions, time)))
+        }
+        Measure::SecondLookup(asked) => {
+            let questions = asked.read()?;
+            Box::new(move |_| Ok(calls::second_lookup(&questions)))
+        }
+        Measure::Throughput { asked, threads } => {
+            let questions = asked.read()?;
+            Box::new(move |time| calls::throughput(&questions, *threads, time))
+        }
         Measure::AtOnce {
             processes,
             arguments,
-        } => {
+        } => Box::new(move |_| {
             let all = processes::at_once(*processes, arguments)?;
             Ok(all.into_iter().fold(Outcome::default(), Outcome::and))
-        }
-        Measure::OneByOne { arguments } => processes::one_by_one(time, || {
-            let one = processes::at_once(1, arguments)?;
-            one.into_iter().next().ok_or_else(|| "no outcome".into())
         }),
-        Measure::Programs {
-            keys,
-            count,
-            command,
-        } => processes::whole(command, keys, *count, time),
-        Measure::Echo => socket::echo(time),
-        Measure::Owner { id } => socket::owner(*id, time),
-    }
+        Measure::OneByOne { arguments } => Box::new(move |time| {
+            processes::one_by_one(time, || {
+                let one = processes::at_once(1, arguments)?;
+                one.into_iter().next().ok_or_else(|| "no outcome".into())
+            })
+        }),
+        Measure::Programs { keys, command } => {
+            let mut program = Program::new(command, keys)?;
+            Box::new(move |time| program.whole(time))
+        }
+        Measure::Echo => Box::new(socket::echo),
+        Measure::Owner { id } => Box::new(move |time| socket::owner(*id, time)),
+    })
 }

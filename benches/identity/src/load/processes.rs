@@ -11,23 +11,42 @@ use identity_bench::{Outcome, median};
 /// Word of a command line in whose place the next name comes.
 const NAME: &str = "@";
 
-/// Starts the program so many times, each time with another name; fewer where the time is over.
-pub(crate) fn whole(
-    command: &[String],
-    keys: &Path,
-    count: usize,
-    time: Duration,
-) -> Result<Outcome, Failure> {
-    let text = std::fs::read_to_string(keys)?;
-    let names: Vec<&str> = text.lines().collect();
-    let (program, words) = command.split_first().ok_or("no program")?;
-    let mut outcome = Outcome::default();
-    let mut samples = Vec::with_capacity(count);
-    let warm_up = 2;
-    let until = now() + time;
-    for number in 0..count + warm_up {
-        let place = number.wrapping_mul(2_654_435_761) % names.len().max(1);
-        let name = names.get(place).copied().unwrap_or_default();
+/// A program that is started with another name each time.
+pub(crate) struct Program<'a> {
+    command: &'a [String],
+    names: Vec<String>,
+    started: usize,
+}
+
+impl<'a> Program<'a> {
+    pub(crate) fn new(command: &'a [String], keys: &Path) -> Result<Self, Failure> {
+        let text = std::fs::read_to_string(keys)?;
+        Ok(Self {
+            command,
+            names: text.lines().map(str::to_owned).collect(),
+            started: 0,
+        })
+    }
+
+    /// Starts it until the time is over, once at least.
+    pub(crate) fn whole(&mut self, time: Duration) -> Result<Outcome, Failure> {
+        let mut outcome = Outcome::default();
+        let mut samples = Vec::new();
+        let until = now() + time;
+        while samples.is_empty() || now() < until {
+            let (right, took) = self.once()?;
+            outcome.count(right);
+            samples.push(took.as_secs_f64() * 1e9);
+        }
+        outcome.nanoseconds = median(&mut samples);
+        Ok(outcome)
+    }
+
+    fn once(&mut self) -> Result<(bool, Duration), Failure> {
+        let place = self.started.wrapping_mul(2_654_435_761) % self.names.len().max(1);
+        self.started += 1;
+        let name = self.names.get(place).map_or("", String::as_str);
+        let (program, words) = self.command.split_first().ok_or("no program")?;
         let words = words
             .iter()
             .map(|word| if word == NAME { name } else { word.as_str() });
@@ -38,17 +57,8 @@ pub(crate) fn whole(
             .stderr(Stdio::null());
         let begun = now();
         let right = run.status()?.success();
-        let took = begun.elapsed();
-        if number >= warm_up {
-            outcome.count(right);
-            samples.push(took.as_secs_f64() * 1e9);
-        }
-        if now() > until && outcome.calls > 0 {
-            break;
-        }
+        Ok((right, begun.elapsed()))
     }
-    outcome.nanoseconds = median(&mut samples);
-    Ok(outcome)
 }
 
 /// This program again, in so many processes at once, with the same arguments but for the number
