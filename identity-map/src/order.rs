@@ -155,7 +155,7 @@ impl<B: Bytes> Map<B> {
 
     fn user_links_at(&self, place: u32) -> Result<Links, ReadError> {
         let mut room = UserRoom::new();
-        Ok(self.user_at(place, &mut room)?.links())
+        Ok(self.user_told_at(place, &mut room)?.links())
     }
 
     /// As [`Self::place_of_user_after`].

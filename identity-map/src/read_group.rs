@@ -96,7 +96,7 @@ impl<B: Bytes> Map<B> {
 
     fn private_group_at(&self, place: u32, group: &mut GroupHead) -> Result<(), ReadError> {
         let mut room = UserRoom::new();
-        let user = self.user_at(place, &mut room)?;
+        let user = self.user_told_at(place, &mut room)?;
         let members = user.private_group().ok_or(ReadError::Damaged)?;
         let name = user.name().unwrap_or_default();
         let links = user.group_links();

@@ -164,6 +164,16 @@ impl<B: Bytes> Map<B> {
         CheckedUser::new(head, read, at)
     }
 
+    /// The same, not inlined: the module that is loaded into every process is small.
+    #[inline(never)]
+    pub(crate) fn user_told_at<'r>(
+        &self,
+        place: u32,
+        room: &'r mut UserRoom,
+    ) -> Result<CheckedUser<'r>, ReadError> {
+        self.user_at(place, room)
+    }
+
     #[cold]
     #[inline(never)]
     fn read_long_user(

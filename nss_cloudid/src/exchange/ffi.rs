@@ -11,7 +11,8 @@ use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
 use std::ops::Deref;
 use std::ptr::null_mut;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicUsize};
 
 const SLOTS: usize = 2;
 const SHARDS: usize = 16;
@@ -42,6 +43,38 @@ struct Counters {
 #[repr(align(64))]
 struct Shard(AtomicU32);
 
+impl Shard {
+    fn count_in(&self) {
+        if is_single_threaded() {
+            self.0.store(self.0.load(Relaxed).wrapping_add(1), Relaxed);
+        } else {
+            self.0.fetch_add(1, SeqCst);
+        }
+    }
+
+    /// Nothing to count out in a child that a signal handler forked in the middle of a lookup.
+    fn count_out(&self) {
+        if !is_single_threaded() {
+            let one_less = |count: u32| count.checked_sub(1);
+            let _ = self.0.fetch_update(SeqCst, SeqCst, one_less);
+        } else if let Some(less) = self.0.load(Relaxed).checked_sub(1) {
+            self.0.store(less, Relaxed);
+        }
+    }
+}
+
+/// Whether this process has one thread only, by glibc's own word. Then nobody counts meanwhile but
+/// signal handlers, which leave a counter as they found it, and an instruction that locks the bus
+/// would be for nobody.
+fn is_single_threaded() -> bool {
+    unsafe extern "C" {
+        static __libc_single_threaded: u8;
+    }
+    // SAFETY: glibc's own variable, since 2.32; it is read as what another thread may change.
+    let told = unsafe { AtomicU8::from_ptr((&raw const __libc_single_threaded).cast_mut()) };
+    told.load(Relaxed) != 0
+}
+
 // SAFETY: values are shared between threads, and dropped by any of them.
 unsafe impl<T: Send + Sync> Sync for Exchange<T> {}
 
@@ -71,7 +104,7 @@ impl<T> Exchange<T> {
         let index = number.checked_sub(1)?;
         let slot = self.slots.get(index)?;
         let shard = self.counters()?.readers.get(index)?.get(shard_of_stack())?;
-        shard.0.fetch_add(1, SeqCst);
+        shard.count_in();
         let reader = Reader {
             exchange: self,
             number,
@@ -181,9 +214,7 @@ impl<T> Deref for Reader<'_, T> {
 
 impl<T> Drop for Reader<'_, T> {
     fn drop(&mut self) {
-        // Nothing to count out in a child that a signal handler forked in the middle of a lookup.
-        let one_less = |count: u32| count.checked_sub(1);
-        let _ = self.shard.0.fetch_update(SeqCst, SeqCst, one_less);
+        self.shard.count_out();
         if self.exchange.current.load(SeqCst) != self.number
             && let Some(counters) = self.exchange.counters()
         {
