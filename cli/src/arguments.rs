@@ -95,6 +95,12 @@ pub(crate) enum Verb {
     /// Own SSH keys; those of others for admins
     #[command(subcommand)]
     Keys(verbs::keys::KeysVerb),
+    /// Own second factors: authenticator apps, YubiKeys
+    #[command(subcommand)]
+    Mfa(verbs::mfa::MfaVerb),
+    /// Own codes for the day on which a device is lost
+    #[command(subcommand)]
+    BackupCodes(verbs::backup_codes::BackupCodesVerb),
     Explain(verbs::explain::ExplainArguments),
     WhoCan(verbs::reach::WhoCanArguments),
     WhatCan(verbs::reach::WhatCanArguments),

@@ -2,6 +2,7 @@
 //! what to do next.
 
 mod problem;
+mod step_up;
 
 use std::path::Path;
 use std::time::Duration;
@@ -144,7 +145,13 @@ impl Directory {
     }
 
     pub(crate) async fn call(&self, call: Call) -> Result<Answer, Failure> {
-        let response = self.send(&call).await?;
+        let response = match self.send(&call).await {
+            Err(refused) if step_up::demanded(&refused).is_some() => {
+                self.prove(refused).await?;
+                self.send(&call).await?
+            }
+            answered => answered?,
+        };
         let tag = response.headers().get(header::ETAG);
         let entity_tag = tag.and_then(|tag| tag.to_str().ok()).map(str::to_owned);
         let bytes = self.bounded_body(response).await?;

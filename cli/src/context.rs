@@ -72,7 +72,8 @@ impl Context {
         io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
-    fn ask(&self, question: &str) -> Result<bool, Failure> {
+    /// A question with yes or no.
+    pub(crate) fn ask(&self, question: &str) -> Result<bool, Failure> {
         let broken = |error: io::Error| Failure::failed("cannot ask").because(error.to_string());
         let mut terminal = io::stderr();
         write!(terminal, "{question}").map_err(broken)?;

@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod api_token;
+pub(crate) mod backup_codes;
 pub(crate) mod completions;
 pub(crate) mod events;
 pub(crate) mod explain;
@@ -10,6 +11,7 @@ pub(crate) mod help;
 pub(crate) mod host;
 pub(crate) mod keys;
 pub(crate) mod login;
+pub(crate) mod mfa;
 mod objects;
 pub(crate) mod passwd;
 pub(crate) mod policy;
@@ -31,6 +33,8 @@ pub(crate) async fn run(verb: Verb, context: &Context) -> Result<(), Failure> {
         Verb::Whoami => login::whoami(context).await,
         Verb::Passwd(arguments) => passwd::run(&arguments, context).await,
         Verb::Keys(verb) => keys::run(verb, context).await,
+        Verb::Mfa(verb) => mfa::run(verb, context).await,
+        Verb::BackupCodes(verb) => backup_codes::run(verb, context).await,
         Verb::Explain(arguments) => explain::run(arguments, context).await,
         Verb::WhoCan(arguments) => reach::who_can(&arguments, context).await,
         Verb::WhatCan(arguments) => reach::what_can(&arguments, context).await,

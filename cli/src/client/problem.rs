@@ -73,6 +73,7 @@ mod tests {
             (400, "malformed", Kind::Failed),
             (401, "session_expired", Kind::NotSignedIn),
             (403, "forbidden", Kind::Refused),
+            (403, "step_up_required", Kind::Refused),
             (404, "not_found", Kind::NotFound),
             (409, "name_taken", Kind::Failed),
             (409, "changed_since_shown", Kind::ChangedMeanwhile),

@@ -59,12 +59,14 @@ pub(crate) enum UserVerb {
     Activate { user: String },
     /// Refuse logins and end all sessions on every host, within seconds
     Suspend { user: String },
-    /// Take a lock after too many failures away
+    /// Take a lock after too many wrong passwords or codes away
     Unlock { user: String },
     /// Suspend, end sessions, revoke keys and tokens, in one step
     Offboard { user: String },
     /// Whether the newest state is in force, host by host
     Enforcement { user: String },
+    /// Take all second factors away from somebody who has lost them
+    ResetMfa { user: String },
     /// Set a new password
     ResetPassword(ResetPassword),
     /// Make many users from a CSV or JSON file
@@ -199,6 +201,14 @@ pub(crate) async fn run(verb: UserVerb, context: &Context) -> Result<(), Failure
             context
                 .output
                 .list(ENFORCEMENT_COLUMNS, hosts.map_or(&[], Vec::as_slice))
+        }
+        UserVerb::ResetMfa { user } => {
+            if !context.options.dry_run {
+                context.confirm(&format!(
+                    "take all second factors away from {user}, and end their sessions?"
+                ))?;
+            }
+            act(&user, "reset-mfa", context).await
         }
         UserVerb::ResetPassword(arguments) => reset_password(&arguments, context).await,
         UserVerb::Import { file } => import::run(&file, context).await,

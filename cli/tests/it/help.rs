@@ -16,6 +16,18 @@ fn cli_07_help_of_a_noun_lists_its_verbs() {
 }
 
 #[test]
+fn cli_07_help_of_second_factors_tells_how_to_enrol_one() {
+    let person = Person::new();
+    let told = [
+        &["mfa", "--help"][..],
+        &["mfa", "enroll", "totp", "--help"],
+        &["backup-codes", "new", "--help"],
+    ];
+    let told = told.map(|words| person.types(words).output);
+    insta::assert_snapshot!(told.join("---\n"));
+}
+
+#[test]
 fn cli_07_help_of_enrolment_tells_every_option() {
     let ended = Person::new().types(&["enroll", "--help"]);
     insta::assert_snapshot!(ended.output);

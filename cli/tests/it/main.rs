@@ -8,6 +8,7 @@
 mod administrators;
 mod answers;
 mod directory;
+mod factors;
 mod help;
 mod person;
 mod policies;

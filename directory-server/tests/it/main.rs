@@ -23,6 +23,8 @@ mod browser;
 #[cfg(test)]
 mod disaster;
 #[cfg(test)]
+mod notices;
+#[cfg(test)]
 mod pages;
 #[cfg(test)]
 mod pages_factors;
@@ -34,6 +36,8 @@ mod publish_renewal;
 mod publish_slices;
 #[cfg(test)]
 mod publish_upkeep;
+#[cfg(test)]
+mod relay;
 #[cfg(test)]
 mod rest_access;
 #[cfg(test)]

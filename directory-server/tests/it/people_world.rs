@@ -169,14 +169,28 @@ impl Directory {
     /// The same, where sources and accounts have so many tries a minute.
     pub(crate) async fn with_owner_and_limits(tries: u32) -> (Self, String) {
         let directory = Self::with_settings(&cheap_settings(tries)).await;
-        let body = json!({"secret": SECRET, "username": OWNER, "password": PASSWORD});
-        let answer = directory
-            .ask("", Method::POST, "/auth/bootstrap")
-            .json(&body)
-            .send()
-            .await;
-        let token = answer.good().text("token");
+        let token = directory.first_owner().await;
         (directory, token)
+    }
+
+    /// With a mail relay at this address, and nobody in it.
+    pub(crate) async fn with_relay(url: &str) -> Self {
+        let mut settings = cheap_settings(1000);
+        for (key, value) in [("smtp", url), ("from", "cloudid@example.org")] {
+            settings.push(Override {
+                section: "mail".to_owned(),
+                key: key.to_owned(),
+                value: value.to_owned(),
+            });
+        }
+        Self::with_settings(&settings).await
+    }
+
+    /// Makes the first owner, whose session is returned.
+    pub(crate) async fn first_owner(&self) -> String {
+        let body = json!({"secret": SECRET, "username": OWNER, "password": PASSWORD});
+        let answer = self.post("", "/auth/bootstrap", body).await;
+        answer.good().text("token")
     }
 
     pub(crate) fn router(&self) -> Router {

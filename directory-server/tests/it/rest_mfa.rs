@@ -6,7 +6,7 @@ use totp_rs::Totp;
 
 use crate::people_world::*;
 
-const KEY: &str =
+pub(crate) const KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti";
 const MINUTE_MS: i64 = 60_000;
 
@@ -22,7 +22,7 @@ impl Phone {
         let begun = directory.post(token, "/me/mfa/totp", body).await.good();
         let phone = Self {
             id: begun.text("id"),
-            totp: Totp::from_url(&begun.text("otpauth_url")).unwrap(),
+            totp: Totp::from_url(begun.text("otpauth_url")).unwrap(),
         };
         phone.confirm(directory, token).await.good();
         // The code that confirmed it is burnt.
@@ -75,7 +75,7 @@ async fn an_app_counts_from_its_first_right_code_on_and_its_seed_is_shown_once()
     assert!(begun.text("qr_svg").contains("<svg"));
     let phone = Phone {
         id: begun.text("id"),
-        totp: Totp::from_url(&begun.text("otpauth_url")).unwrap(),
+        totp: Totp::from_url(begun.text("otpauth_url")).unwrap(),
     };
     let listed = directory.get(&alice, "/me/mfa").await.good();
     assert_eq!(listed.body["items"][0]["confirmed_at"], Value::Null);
