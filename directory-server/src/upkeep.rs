@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::act::Act;
 use crate::ageing::{age_passwords, suspend_inactive};
 use crate::audit::{Draft, Severity};
+use crate::factors::forget_spent_codes;
 use crate::http::{Origin, Refused};
 use crate::presence::note_comings_and_goings;
 use crate::state::AppState;
@@ -29,6 +30,9 @@ pub fn start(state: AppState) {
                     why = refused.detail(),
                     "nobody was suspended for inactivity"
                 );
+            }
+            if let Err(refused) = forget_spent_codes(&state).await {
+                tracing::error!(why = refused.detail(), "spent codes were not forgotten");
             }
             if let Err(refused) = retire_gone_hosts(&state).await {
                 tracing::error!(

@@ -158,9 +158,9 @@ async fn burn(
         (user.as_str(), event.user.as_str()),
         (caller.id.as_str(), caller.hostname.as_str()),
     );
-    let now = caller.origin.now.as_millisecond();
+    let times = (event.time_ms, caller.origin.now.as_millisecond());
     let app = &channel.app;
-    if let Some(alarm) = burn_offline(tx, whose, &event.details, now).await? {
+    if let Some(alarm) = burn_offline(tx, whose, &event.details, times).await? {
         audit::append(tx, &app.organisation.id, alarm, &caller.origin, &app.random).await?;
     }
     Ok(())

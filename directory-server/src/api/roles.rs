@@ -12,6 +12,7 @@ use super::users::{UserRow, keep_an_owner};
 use crate::access::{ACTIONS, role_allows};
 use crate::act::Act;
 use crate::audit::{Draft, Severity};
+use crate::factors::step_up;
 use crate::http::{Asked, Body, Call, Column, Listing, NoShortForms, Refused, field};
 use crate::id::Kind;
 use crate::state::AppState;
@@ -102,6 +103,7 @@ async fn create(
     Body(new): Body<NewRoleAssignment>,
 ) -> Result<Response, Refused> {
     let mut act = Act::begin(&state, &call.origin).await?;
+    step_up::require_where_enrolled(act.database(), &call.caller, call.now_ms()).await?;
     let user = UserRow::find(act.database(), &new.user).await?;
     if user.state != "active" {
         return Err(Refused::conflict("Only active users can hold a role."));
@@ -167,6 +169,7 @@ async fn remove(
     Path(id): Path<String>,
 ) -> Result<Response, Refused> {
     let mut act = Act::begin(&state, &call.origin).await?;
+    step_up::require_where_enrolled(act.database(), &call.caller, call.now_ms()).await?;
     let row = find(&mut act, &id).await?;
     if row.role == "owner" {
         keep_an_owner(act.database(), &row.user_id).await?;

@@ -12,6 +12,7 @@ use super::time;
 use super::users::UserRow;
 use crate::act::Act;
 use crate::audit::{Draft, Severity};
+use crate::factors::step_up;
 use crate::http::{Asked, Body, Call, Column, Listing, NoShortForms, Origin, Refused, field};
 use crate::id::Kind;
 use crate::notices;
@@ -102,8 +103,21 @@ async fn create(
 ) -> Result<Response, Refused> {
     let mut snapshot = state.store.snapshot().await?;
     let user = UserRow::find_to_change(&mut snapshot, &id, &call.caller).await?;
+    prove_of_oneself(&mut snapshot, &call, &user).await?;
     drop(snapshot);
     add(&state, &call.origin, &user, new).await
+}
+
+/// The own keys are not easier to change by the way that is meant for those of others.
+async fn prove_of_oneself(
+    database: &mut SqliteConnection,
+    call: &Call,
+    user: &UserRow,
+) -> Result<(), Refused> {
+    if user.id == call.caller.user_id {
+        step_up::require_where_enrolled(database, &call.caller, call.now_ms()).await?;
+    }
+    Ok(())
 }
 
 /// Adds a key.
@@ -213,6 +227,7 @@ async fn remove(
 ) -> Result<Response, Refused> {
     let mut snapshot = state.store.snapshot().await?;
     let user = UserRow::find_to_change(&mut snapshot, &id, &call.caller).await?;
+    prove_of_oneself(&mut snapshot, &call, &user).await?;
     drop(snapshot);
     take(&state, &call.origin, &user, &key).await
 }

@@ -259,7 +259,8 @@ async fn burn(
         Compared::Step { device, step } => {
             let advanced = advance(act.database(), &device, step, now).await?;
             let spent = (device.as_str(), step.to_string());
-            let fresh = advanced && spend(act.database(), (spent.0, &spent.1), (host, now)).await?;
+            let fresh =
+                advanced && spend(act.database(), (spent.0, &spent.1), (host, now), false).await?;
             if fresh {
                 Ok(proven(FactorKind::Totp, device, Some(step)))
             } else {
@@ -267,7 +268,7 @@ async fn burn(
             }
         }
         Compared::Otp { device, hash } => {
-            if spend(act.database(), (&device, &hash), (host, now)).await?
+            if spend(act.database(), (&device, &hash), (host, now), false).await?
                 && still_there(act.database(), &device, now).await?
             {
                 Ok(proven(FactorKind::YubikeyOtp, device, None))
@@ -276,7 +277,7 @@ async fn burn(
             }
         }
         Compared::Backup { id } => {
-            if spend_backup_code(act.database(), &id, (host, now)).await? {
+            if spend_backup_code(act.database(), &id, (host, now), false).await? {
                 Ok(Proven {
                     backup_codes_left: Some(left(act.database(), asked.user.id).await?),
                     ..proven(FactorKind::BackupCode, id, None)
@@ -312,15 +313,17 @@ pub(super) async fn spend(
     database: &mut SqliteConnection,
     (device, code): (&str, &str),
     (host, now): (&str, i64),
+    offline: bool,
 ) -> Result<bool, sqlx::Error> {
     let spent = sqlx::query(
-        "INSERT INTO spent_codes (device_id, code, used_on, used_at) VALUES ($1, $2, $3, $4)
-         ON CONFLICT DO NOTHING",
+        "INSERT INTO spent_codes (device_id, code, used_on, used_at, offline)
+         VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
     )
     .bind(device)
     .bind(code)
     .bind(host)
     .bind(now)
+    .bind(i64::from(offline))
     .execute(database)
     .await?;
     Ok(spent.rows_affected() == 1)
@@ -331,13 +334,16 @@ pub(super) async fn spend_backup_code(
     database: &mut SqliteConnection,
     id: &str,
     (host, now): (&str, i64),
+    offline: bool,
 ) -> Result<bool, sqlx::Error> {
     let spent = sqlx::query(
-        "UPDATE backup_codes SET used_at = $2, used_on = $3 WHERE id = $1 AND used_at IS NULL",
+        "UPDATE backup_codes SET used_at = $2, used_on = $3, used_offline = $4
+         WHERE id = $1 AND used_at IS NULL",
     )
     .bind(id)
     .bind(now)
     .bind(host)
+    .bind(i64::from(offline))
     .execute(database)
     .await?;
     Ok(spent.rows_affected() == 1)

@@ -134,7 +134,13 @@ pub async fn confirm_totp(
     .bind(i64::try_from(step).unwrap_or(i64::MAX))
     .execute(act.database())
     .await?;
-    super::check::spend(act.database(), (&row.id, &step.to_string()), ("", now)).await?;
+    super::check::spend(
+        act.database(),
+        (&row.id, &step.to_string()),
+        ("", now),
+        false,
+    )
+    .await?;
     enrolled(act, user, "totp", &row.name).await
 }
 

@@ -15,6 +15,7 @@ mod settings;
 pub(crate) mod step_up;
 mod throttle;
 mod totp;
+mod upkeep;
 mod yubikey;
 
 pub use backup_codes::NewBackupCodes;
@@ -31,6 +32,7 @@ pub(crate) use seed_key::SeedCipher;
 pub use seed_key::SeedKey;
 pub(crate) use settings::{policy_of, settings_of};
 pub use throttle::{Limit, unlock};
+pub use upkeep::forget_spent_codes;
 pub use yubikey::YubiKeys;
 
 use crate::api::users::UserRow;

@@ -8,12 +8,15 @@ use sqlx::SqliteConnection;
 use super::check::{advance, spend, spend_backup_code};
 use crate::audit::{Draft, Severity};
 
+/// An answer is given up after two seconds; the rest is what clocks may be off.
+const SAME_USE_MS: i64 = 60_000;
+
 /// Burns what an `auth.mfa_offline` event says. Returns the alarm where it was burnt before.
 pub(crate) async fn burn_offline(
     database: &mut SqliteConnection,
     (user, host): ((&str, &str), (&str, &str)),
     details: &Value,
-    now: i64,
+    (used_at, now): (i64, i64),
 ) -> Result<Option<Draft>, sqlx::Error> {
     let text = |name: &str| {
         details
@@ -25,7 +28,9 @@ pub(crate) async fn burn_offline(
     let place = (host.0, now);
     let (kind, fresh) = if tier == "backup-code" {
         let owned = owns(database, "backup_codes", device, user.0).await?;
-        let fresh = !owned || spend_backup_code(database, device, place).await?;
+        let fresh = !owned
+            || spend_backup_code(database, device, place, true).await?
+            || is_same_use(database, Spent::BackupCode(device), host.0, used_at).await?;
         (FactorKind::BackupCode, fresh)
     } else {
         let step = details.get("step").and_then(Value::as_u64);
@@ -35,7 +40,9 @@ pub(crate) async fn burn_offline(
         let fresh = match step.filter(|_| owned) {
             Some(step) => {
                 advance(database, device, step, now).await?;
-                spend(database, (device, &step.to_string()), place).await?
+                let code = step.to_string();
+                spend(database, (device, &code), place, true).await?
+                    || is_same_use(database, Spent::Step(device, &code), host.0, used_at).await?
             }
             None => true,
         };
@@ -54,6 +61,44 @@ pub(crate) async fn burn_offline(
             .detail("method", kind)
             .detail("device", device),
     ))
+}
+
+enum Spent<'a> {
+    Step(&'a str, &'a str),
+    BackupCode(&'a str),
+}
+
+/// Whether this host has asked here, never heard the yes, and then decided by itself: a host writes
+/// down what it was told, so it cannot take the same code by itself after it heard. True once.
+async fn is_same_use(
+    database: &mut SqliteConnection,
+    spent: Spent<'_>,
+    host: &str,
+    used_at: i64,
+) -> Result<bool, sqlx::Error> {
+    let query = match spent {
+        Spent::Step(..) => {
+            "UPDATE spent_codes SET offline = 1 WHERE device_id = $1 AND code = $2
+               AND used_on = $3 AND offline = 0 AND used_at BETWEEN $4 AND $5"
+        }
+        Spent::BackupCode(_) => {
+            "UPDATE backup_codes SET used_offline = 1 WHERE id = $1 AND '' = $2
+               AND used_on = $3 AND used_offline = 0 AND used_at BETWEEN $4 AND $5"
+        }
+    };
+    let (device, code) = match spent {
+        Spent::Step(device, code) => (device, code),
+        Spent::BackupCode(id) => (id, ""),
+    };
+    let marked = sqlx::query(query)
+        .bind(device)
+        .bind(code)
+        .bind(host)
+        .bind(used_at.saturating_sub(SAME_USE_MS))
+        .bind(used_at.saturating_add(SAME_USE_MS))
+        .execute(database)
+        .await?;
+    Ok(marked.rows_affected() == 1)
 }
 
 /// One step early is what a clock may be off.

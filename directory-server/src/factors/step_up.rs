@@ -111,7 +111,7 @@ pub(crate) async fn require(
     }
 }
 
-/// The same where nothing is asked of those who have no factor.
+/// The same where nothing is asked of those who have no factor, and of programs, which have none.
 ///
 /// # Errors
 /// `step_up_required`.
@@ -120,7 +120,7 @@ pub(crate) async fn require_where_enrolled(
     caller: &Caller,
     now_ms: i64,
 ) -> Result<(), Refused> {
-    if has_factor(database, caller).await? {
+    if caller.scopes.is_none() && has_factor(database, caller).await? {
         require_factor(database, caller, now_ms).await
     } else {
         Ok(())

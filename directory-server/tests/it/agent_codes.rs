@@ -11,13 +11,13 @@ use totp_rs::Totp;
 
 use crate::agent_world::*;
 
-const WHO: Whose<'_> = Whose {
+pub(crate) const WHO: Whose<'_> = Whose {
     id: "usr_1",
     name: "user1",
 };
 
 /// user1 can reach both hosts and has an authenticator, user2 can reach none.
-async fn world() -> (Directory, Host, Host, Totp) {
+pub(crate) async fn world() -> (Directory, Host, Host, Totp) {
     let directory = Directory::new().await;
     directory.user(1, None).await;
     directory.user(2, None).await;
@@ -42,7 +42,7 @@ async fn enrol(directory: &Directory) -> Totp {
     totp
 }
 
-fn code_at(totp: &Totp, now_ms: i64) -> String {
+pub(crate) fn code_at(totp: &Totp, now_ms: i64) -> String {
     totp.generate(now_ms.unsigned_abs() / 1000).to_string()
 }
 
@@ -54,7 +54,7 @@ fn wrong_code(totp: &Totp, now_ms: i64) -> String {
     codes.find(|code| !near.contains(code)).unwrap()
 }
 
-fn typed(user: &str, code: &str) -> CodeCheck {
+pub(crate) fn typed(user: &str, code: &str) -> CodeCheck {
     CodeCheck {
         username: user.to_owned(),
         code: code.to_owned(),

@@ -33,7 +33,7 @@ fn chain(boot: &str, from: u64, to: u64, previous: &str) -> Vec<HostEvent> {
         .collect()
 }
 
-async fn send(directory: &Directory, host: &Host, events: &[HostEvent]) -> EventsStored {
+pub(crate) async fn send(directory: &Directory, host: &Host, events: &[HostEvent]) -> EventsStored {
     let batch = EventBatch {
         boot: events[0].boot.clone(),
         events: events.to_vec(),

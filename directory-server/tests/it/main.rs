@@ -13,6 +13,8 @@ mod agent_enroll;
 #[cfg(test)]
 mod agent_events;
 #[cfg(test)]
+mod agent_offline_codes;
+#[cfg(test)]
 mod agent_passwords;
 #[cfg(test)]
 mod agent_stream;
@@ -62,3 +64,7 @@ mod rest_resets;
 mod rest_sign_in;
 #[cfg(test)]
 mod rest_takeover;
+#[cfg(test)]
+mod validation_server;
+#[cfg(test)]
+mod yubikeys;

@@ -117,3 +117,37 @@ async fn a_trial_and_a_refused_change_tell_nobody() {
         .good();
     assert_eq!(relay.letters(2).await.len(), 2);
 }
+
+#[tokio::test]
+async fn mfa_11_a_code_is_typed_and_never_asked_for_by_a_push() {
+    let (directory, relay, owner) = with_relay().await;
+    let alice = alice(&directory, &owner).await;
+    Phone::enrol(&directory, &alice).await;
+    let pushed = "SELECT COUNT(*) FROM fast_lane";
+    assert_eq!(
+        (relay.letters(1).await.len(), directory.count(pushed).await),
+        (1, 0)
+    );
+    for _ in 0..20 {
+        let login = json!({"username": "alice", "password": PASSWORD});
+        directory.post("", "/auth/login", login).await;
+        directory
+            .post(&alice, "/me/mfa/test", json!({"code": "000000"}))
+            .await;
+        directory.post(&alice, "/me/backup-codes", json!({})).await;
+    }
+    let letters = relay.letters(2).await;
+    let new_codes = letters
+        .iter()
+        .filter(|letter| letter.contains("new backup codes were made"));
+    assert_eq!(new_codes.count() + 1, letters.len(), "{letters:?}");
+    assert_eq!(directory.count(pushed).await, 0);
+    let pushes = directory_server::access::TABLE
+        .iter()
+        .filter(|(_, path, _)| {
+            ["push", "prompt", "challenge"]
+                .iter()
+                .any(|word| path.contains(word))
+        });
+    assert_eq!(pushes.count(), 0);
+}

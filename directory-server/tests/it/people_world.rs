@@ -129,6 +129,22 @@ impl Directory {
     }
 
     async fn with_settings(settings: &[Override]) -> Self {
+        Self::with_changed(settings, |_| ()).await
+    }
+
+    /// With validation servers of YubiKeys, nobody in it yet.
+    pub(crate) async fn with_yubico(client: &str, secret: &str, urls: Vec<String>) -> Self {
+        Self::with_changed(&cheap_settings(1000), |config| {
+            let file = config.keys.totp_key_file.with_file_name("yubico.secret");
+            std::fs::write(&file, format!("{secret}\n")).unwrap();
+            config.yubico.client_id = client.to_owned();
+            config.yubico.secret_file = file;
+            config.yubico.urls = urls;
+        })
+        .await
+    }
+
+    async fn with_changed(settings: &[Override], change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(AtomicI64::new(START_MS));
         let hand = Arc::clone(&clock);
@@ -151,6 +167,7 @@ impl Directory {
         let (authority, _) = Authority::create("Example", time.now()).unwrap();
         let mut config = Config::read("", settings).unwrap();
         config.keys.totp_key_file = folder.path().join("totp.key");
+        change(&mut config);
         let outside = (time, Random::of_system());
         let app = AppState::new(store, organisation, config, authority, outside);
         Self {

@@ -4,7 +4,7 @@ use axum::http::{Method, StatusCode};
 use serde_json::json;
 
 use crate::people_world::*;
-use crate::rest_mfa::Phone;
+use crate::rest_mfa::{KEY, Phone};
 
 const OTHER: &str = "seven quiet lanterns";
 const HOUR_MS: i64 = 3600 * 1000;
@@ -210,4 +210,37 @@ async fn mfa_03_an_administrator_lifts_the_lock_of_wrong_codes() {
         .await
         .good();
     test().await.good();
+}
+
+#[tokio::test]
+async fn mfa_10_no_other_way_leads_round_the_proof() {
+    let (directory, owner) = Directory::with_owner().await;
+    directory.person(&owner, "alice", &[]).await;
+    let phone = Phone::enrol(&directory, &owner).await;
+    directory.pass_ms(6 * 60_000);
+    let own_keys = format!("/users/{OWNER}/ssh-keys");
+    let calls = [
+        (own_keys.as_str(), json!({"public_key": KEY})),
+        (
+            "/role-assignments",
+            json!({"role": "owner", "user": "alice"}),
+        ),
+        ("/users/alice/offboard", json!({})),
+    ];
+    for (path, body) in &calls {
+        let answer = directory.post(&owner, path, body.clone()).await;
+        assert_eq!(answer.code(), "step_up_required", "{path}");
+    }
+    let email = json!({"email": "thief@example.net"});
+    let address = directory
+        .patch(&owner, &format!("/users/{OWNER}"), email)
+        .await;
+    assert_eq!(address.code(), "step_up_required");
+    directory
+        .post(&owner, "/auth/step-up", phone.typed(&directory))
+        .await
+        .good();
+    for (path, body) in calls {
+        directory.post(&owner, path, body).await.good();
+    }
 }

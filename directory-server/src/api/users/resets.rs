@@ -94,10 +94,7 @@ pub(super) async fn admitted<'a>(
 ) -> Result<Act<'a>, Refused> {
     not_oneself(call, row, what)?;
     if !is_privileged(act.database(), &row.id).await? {
-        if call.caller.scopes.is_none() {
-            let now = call.now_ms();
-            step_up::require_where_enrolled(act.database(), &call.caller, now).await?;
-        }
+        step_up::require_where_enrolled(act.database(), &call.caller, call.now_ms()).await?;
         return Ok(act);
     }
     step_up::require(act.database(), &call.caller, call.now_ms()).await?;

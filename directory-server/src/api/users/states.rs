@@ -8,7 +8,7 @@ use directory_api::rest::UserReason;
 use super::{UserRow, keep_an_owner};
 use crate::act::Act;
 use crate::audit::{Draft, Severity};
-use crate::factors;
+use crate::factors::{self, step_up};
 use crate::http::{Call, OptionalBody, Refused};
 use crate::publish::fast_lane::SUSPEND_USER;
 use crate::state::AppState;
@@ -59,6 +59,7 @@ pub(super) async fn offboard(
     OptionalBody(body): OptionalBody<UserReason>,
 ) -> Result<Response, Refused> {
     let mut act = Act::begin(&state, &call.origin).await?;
+    step_up::require_where_enrolled(act.database(), &call.caller, call.now_ms()).await?;
     let row = UserRow::find_to_change(act.database(), &id, &call.caller).await?;
     call.check_version(row.version)?;
     suspend_at_once(&mut act, &row).await?;
