@@ -37,6 +37,7 @@ mod leftovers;
 mod network;
 mod packages;
 mod people;
+mod phone;
 mod programs;
 mod rpm;
 mod services;
@@ -62,6 +63,7 @@ pub use layer::{
 pub use network::Address;
 pub use packages::{Packages, Recipe};
 pub use people::{FIRST_PERSON, FIRST_TEAM, crowd};
+pub use phone::Phone;
 pub use rpm::{gather_programs, rpm_packages};
 pub use services::Service;
 pub use site::{PASSWORD, Site};

@@ -1,7 +1,7 @@
 //! The only place of the harness that reads the clock: waiting for something to become true, with
 //! a limit, and measuring how long something took.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Pause between two looks at a condition.
 const POLL: Duration = Duration::from_millis(20);
@@ -40,6 +40,16 @@ impl Stopwatch {
     pub fn elapsed(&self) -> Duration {
         self.0.elapsed()
     }
+}
+
+/// The time of day in seconds since 1970, as phones show it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "codes that real programs accept follow the real clock"
+)]
+pub(crate) fn seconds_now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
 }
 
 #[expect(

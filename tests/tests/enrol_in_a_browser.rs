@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 use system_tests::{
-    Axe, Browser, BrowserHost, Directory, Lab, Window, a_browser_is_impossible, fail, say,
+    Axe, Browser, BrowserHost, Directory, Lab, Phone, Window, a_browser_is_impossible, fail, say,
 };
 
 const DESKTOP: Window = Window {
@@ -75,6 +75,38 @@ impl Look<'_> {
     }
 }
 
+/// Adds an authenticator and keeps backup codes; gives the app, and one of the codes.
+fn adds_a_second_factor(browser: &Browser<'_>, look: &Look<'_>) -> (Phone, String) {
+    browser.shows("Add a second factor");
+    look.at("factor");
+    browser.clicks("form[action='/enroll/totp'] > button");
+    browser.shows("Read this picture with your app");
+    assert!(browser.has(".picture svg[role=img] path"));
+    browser.clicks("summary");
+    look.at("qr-code");
+    let app = Phone::with_key(&browser.text_of_element("code.seed"));
+    browser.types("#code", "000 nonsense");
+    browser.clicks("form > button");
+    browser.shows("The code is wrong.");
+    assert!(!browser.has(".picture"), "a seed is shown once");
+    look.at("wrong-code");
+    browser.types("#code", &app.code());
+    browser.clicks("form > button");
+    browser.shows("Backup codes");
+    look.at("backup-codes-before");
+    browser.clicks("form > button");
+    browser.shows("They are shown once.");
+    look.at("backup-codes");
+    let kept = browser.text_of_element("ol.codes li:nth-child(4)");
+    assert_eq!(kept.len(), 19, "{kept}");
+    browser.types("#code", "none of them");
+    browser.clicks("form > button");
+    browser.shows("none of your backup codes");
+    browser.types("#code", &kept.to_lowercase());
+    browser.clicks("form > button");
+    (app, kept)
+}
+
 fn enrols(directory: &Directory, machine: &BrowserHost, person: &str, window: Window) {
     let axe = Axe::fetch();
     if let Err(why) = &axe {
@@ -116,8 +148,10 @@ fn enrols(directory: &Directory, machine: &BrowserHost, person: &str, window: Wi
     browser.shows("SHA256:");
     look.at("key-added");
     browser.clicks("a.next");
+    let (app, backup_code) = adds_a_second_factor(&browser, &look);
     browser.shows("Try it");
     browser.types("#password", CHOSEN);
+    browser.types("#code", &app.code());
     look.at("test");
     browser.clicks("form > button:last-of-type");
     browser.shows("Your account is ready");
@@ -128,7 +162,12 @@ fn enrols(directory: &Directory, machine: &BrowserHost, person: &str, window: Wi
     browser.types("#username", person);
     browser.types("#password", CHOSEN);
     browser.clicks("form > button:last-of-type");
+    browser.shows("Your code");
+    look.at("sign-in-code");
+    browser.types("#code", &backup_code);
+    browser.clicks("form > button");
     browser.shows("SSH keys");
+    browser.shows("9 backup codes left");
     look.at("me");
     let readable = browser.evaluates("document.cookie");
     assert_eq!(readable, "", "web-08: no script reads a cookie");
