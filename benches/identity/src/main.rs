@@ -79,8 +79,8 @@ impl Arguments {
                 rounds: 64,
                 milliseconds: 10,
                 time_for_a_row: Duration::from_millis(1_500),
-                users_remembered: 10_000,
-                groups_remembered: 200,
+                users_remembered: 2_000,
+                groups_remembered: 100,
                 lesson_seconds: 20,
             }
         }
