@@ -143,6 +143,7 @@ pub(crate) enum Verb {
     HostStatus,
     Doctor(host::doctor::DoctorArguments),
     Sync(host::sync::SyncArguments),
+    AuthTest(host::auth_test::AuthTestArguments),
     /// Settings of this host
     #[command(subcommand)]
     Config(host::config::ConfigVerb),

@@ -1,6 +1,7 @@
 //! Root's verbs on a host. They take nothing from the environment, and talk to the cacher over its
 //! socket only. `enroll` is the one that changes files of the system; `undo` takes all of it back.
 
+pub(crate) mod auth_test;
 mod backup;
 pub(crate) mod cacher;
 pub(crate) mod config;

@@ -55,6 +55,7 @@ pub(crate) async fn run(verb: Verb, context: &Context) -> Result<(), Failure> {
         Verb::HostStatus => crate::host::status::run(context),
         Verb::Doctor(arguments) => crate::host::doctor::run(&arguments, context).await,
         Verb::Sync(arguments) => crate::host::sync::run(&arguments, context),
+        Verb::AuthTest(arguments) => crate::host::auth_test::run(&arguments, context),
         Verb::Config(verb) => crate::host::config::run(&verb, context).await,
         Verb::Completions(arguments) => completions::completions(&arguments, context),
         Verb::Man(arguments) => completions::man(&arguments),

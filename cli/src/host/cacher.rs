@@ -51,7 +51,7 @@ pub(crate) fn unexpected(reply: &Reply) -> Failure {
     }
 }
 
-fn unreachable(error: &ClientError) -> Failure {
+pub(super) fn unreachable(error: &ClientError) -> Failure {
     Failure::new(Kind::Unreachable, "the cacher of this host does not answer")
         .because(error.to_string())
         .next("systemctl status cloudid-cacher; cloudid enroll if this host was never enrolled")
