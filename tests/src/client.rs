@@ -6,6 +6,8 @@ use crate::host::Host;
 use crate::network::Cable;
 use crate::terminal::Terminal;
 use crate::wait::{Stopwatch, eventually};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -69,6 +71,8 @@ pub struct Ssh<'a> {
 #[derive(Debug, Clone)]
 enum Proof {
     Key(PathBuf),
+    /// With a key or without; whatever else is asked is answered by the test.
+    Asked(Option<PathBuf>),
     Password {
         method: &'static str,
         password: String,
@@ -108,6 +112,36 @@ impl Client {
             .or_fail(&format!("read {}", path.display()))
             .trim()
             .to_owned()
+    }
+
+    /// The public half of a hardware key with the same point as a key made here; nobody can log in
+    /// with it. Answers the path of a private half that is not there.
+    #[must_use]
+    #[track_caller]
+    pub fn hardware_key(&self, key: &Path) -> PathBuf {
+        const KIND: &str = "sk-ssh-ed25519@openssh.com";
+        let software = Self::public_key(key);
+        let encoded = software.split(' ').nth(1).or_fail("read a public key");
+        let encoded = BASE64_STANDARD.decode(encoded);
+        let blob = encoded.or_fail("read the encoding of a public key");
+        let point = blob.last_chunk::<32>().or_fail("read the point of a key");
+        let mut hardware = Vec::new();
+        for part in [KIND.as_bytes(), point, b"ssh:"] {
+            let length = u32::try_from(part.len()).or_fail("write a length");
+            hardware.extend(length.to_be_bytes());
+            hardware.extend(part);
+        }
+        let line = format!("{KIND} {}", BASE64_STANDARD.encode(hardware));
+        let path = self.home.join("hardware-key");
+        fs::write(path.with_extension("pub"), line).or_fail("write a public key");
+        path
+    }
+
+    /// Runs a line of bash on the network of this client.
+    #[must_use]
+    #[track_caller]
+    pub fn shell(&self, line: &str) -> Outcome {
+        finish(&mut self.command("timeout", &["10", "bash", "-c", line]))
     }
 
     /// The fingerprint of a public key file, as `ssh-keygen -l` writes it.
@@ -200,6 +234,13 @@ impl Ssh<'_> {
         self
     }
 
+    /// Proves who it is with what the host asks at the terminal, after a key where there is one.
+    #[must_use]
+    pub fn asked(mut self, key: Option<&Path>) -> Self {
+        self.proof = Proof::Asked(key.map(Path::to_owned));
+        self
+    }
+
     /// One more option of ssh, such as `-tt`.
     #[must_use]
     pub fn option(mut self, option: &str) -> Self {
@@ -258,6 +299,20 @@ impl Ssh<'_> {
         terminal
     }
 
+    /// `ssh`, `scp` or `sftp` with these arguments at a terminal; nothing is typed yet. `{}` stands
+    /// for the account at the host.
+    #[track_caller]
+    #[must_use]
+    pub fn conversation(&self, program: &str, arguments: &[&str]) -> Terminal {
+        let target = self.at_host();
+        let arguments: Vec<String> = arguments
+            .iter()
+            .map(|argument| argument.replace("{}", &target))
+            .collect();
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        Terminal::start(self.prepared(program, &arguments))
+    }
+
     /// The command line somebody could type.
     #[must_use]
     pub fn command_line(&self) -> String {
@@ -293,6 +348,16 @@ impl Ssh<'_> {
                 "-i".to_owned(),
                 path.display().to_string(),
             ],
+            Proof::Asked(key) => {
+                let mut words = vec![
+                    "-o".to_owned(),
+                    "PreferredAuthentications=publickey,keyboard-interactive".to_owned(),
+                ];
+                if let Some(key) = key {
+                    words.extend(["-i".to_owned(), key.display().to_string()]);
+                }
+                words
+            }
             Proof::Password { method, .. } => {
                 vec![
                     "-o".to_owned(),
@@ -311,6 +376,7 @@ impl Ssh<'_> {
         let watch = Stopwatch::start();
         let outcome = match &self.proof {
             Proof::Key(_) => finish(&mut command),
+            Proof::Asked(_) => Terminal::start(command).finish(),
             Proof::Password { password, .. } => {
                 let mut terminal = Terminal::start(command);
                 if terminal.shows("(?i)password: ") {

@@ -9,6 +9,7 @@ use crate::network::Cable;
 use crate::programs::built;
 use crate::services::Service;
 use crate::wait::eventually;
+use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::fs;
 use std::os::fd::AsFd;
@@ -112,6 +113,7 @@ impl Directory {
              [keys]\nroot_chain = \"{folder}/root-chain\"\nsigning_key = \"{folder}/signing.key\"\n\
              totp_key_file = \"{folder}/totp.key\"\n\
              ca_cert = \"{folder}/ca.crt\"\nca_key = \"{folder}/ca.key\"\n\
+             totp_key_file = \"{folder}/totp.key\"\n\
              [password]\nargon2_memory_kib = 19456\nargon2_passes = 2\n\
              [limits]\nlogin_per_minute_ip = 1000\nlogin_per_minute_user = 1000\n",
             url = self.url(),
@@ -247,6 +249,45 @@ impl Directory {
     pub fn add_key(&self, person: &str, key: &Path) {
         let file = self.file("key.pub", &Client::public_key(key));
         self.ok(&["keys", "add", "--user", person, &file]);
+    }
+
+    /// Asks the API as a person with this session, or as a stranger without one. Answers the body.
+    #[track_caller]
+    #[must_use]
+    pub fn api(&self, session: &str, (method, path): (&str, &str), body: &Value) -> Value {
+        let header = format!("authorization: Bearer {session}");
+        let header = self.file("api-header", &header);
+        let body = self.file("api-body", &body.to_string());
+        let mut command = self.on_its_network("curl");
+        command
+            .args(["--silent", "--show-error", "--fail-with-body", "--cacert"])
+            .arg(self.certificate_authority())
+            .args([
+                "--request",
+                method,
+                "--header",
+                "content-type: application/json",
+            ])
+            .args(["--data-binary", &format!("@{body}")])
+            .arg(format!("{}/api/v1{path}", self.url()));
+        if !session.is_empty() {
+            command.args(["--header", &format!("@{header}")]);
+        }
+        let said = finish(&mut command).text();
+        if said.is_empty() {
+            return Value::Null;
+        }
+        serde_json::from_str(&said).or_fail("read an answer of the directory")
+    }
+
+    /// A session of somebody who signs in with a password.
+    #[track_caller]
+    #[must_use]
+    pub fn session_of(&self, person: &str, password: &str) -> String {
+        let body = json!({"username": person, "password": password});
+        let answer = self.api("", ("POST", "/auth/login"), &body);
+        let token = answer.get("token").and_then(Value::as_str);
+        token.or_fail("sign in at the directory").to_owned()
     }
 
     /// A group, and a rule that lets it log in to the hosts a selector names.

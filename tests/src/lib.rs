@@ -19,6 +19,7 @@
 //! error handling.
 #![forbid(unsafe_code)]
 
+mod authenticator;
 mod axe;
 mod base_root;
 mod browser;
@@ -45,6 +46,7 @@ mod site;
 mod terminal;
 mod wait;
 
+pub use authenticator::{Authenticator, Enrolled};
 pub use axe::Axe;
 pub use base_root::say;
 pub use browser::{Browser, BrowserHost, Window};
