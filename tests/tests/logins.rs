@@ -2,7 +2,9 @@
 //! and passwd.
 
 use std::time::Duration;
-use system_tests::{Client, LOCAL_PASSWORD, LOCAL_USER, PASSWORD, ROOT_PASSWORD, Site, eventually};
+use system_tests::{
+    Client, LOCAL_PASSWORD, LOCAL_USER, PASSWORD, ROOT_PASSWORD, Service, Site, eventually,
+};
 
 #[test]
 fn alice_logs_in_by_ssh_in_every_way() {
@@ -178,6 +180,32 @@ fn pam_08_a_session_has_no_descriptors_of_ours() {
     assert_eq!(
         sudo.finish().text().split_whitespace().collect::<Vec<_>>(),
         ["0", "1", "2", "3"]
+    );
+}
+
+#[test]
+fn load_07_fifty_passwords_at_once_are_compared_a_few_at_a_time() {
+    const PEAK_KIB_MAX: u64 = 256 * 1024;
+    let site = Site::new();
+    let web = &site.web;
+    let process = web.ok(&format!("echo {}", web.process_of(Service::Cacher)));
+    web.ok(&format!(
+        "echo {PASSWORD} > /root/password; for one in $(seq 50); do
+           (timeout 30 pamtester login alice authenticate < /root/password > /tmp/said.$one 2>&1
+            echo $? > /tmp/code.$one) &
+         done; wait"
+    ));
+    assert_eq!(web.number("ls /tmp/code.* | wc -l"), 50);
+    assert!(web.number("cat /tmp/code.* | grep -c '^0$'") >= 2);
+    let now = web.ok(&format!("echo {}", web.process_of(Service::Cacher)));
+    assert_eq!(now, process, "it was not killed");
+    let peak = web.number(&format!(
+        "awk '/VmHWM/ {{ print $2 }}' /proc/{process}/status"
+    ));
+    assert!(peak < PEAK_KIB_MAX, "{peak} KiB");
+    assert!(
+        web.pam("login", "alice", PASSWORD, "authenticate")
+            .succeeded()
     );
 }
 
