@@ -111,6 +111,7 @@ impl Directory {
              tls_cert = \"{folder}/tls.crt\"\ntls_key = \"{folder}/tls.key\"\n\
              [storage]\nurl = \"sqlite:{folder}/cloudid.db\"\n\
              [keys]\nroot_chain = \"{folder}/root-chain\"\nsigning_key = \"{folder}/signing.key\"\n\
+             totp_key_file = \"{folder}/totp.key\"\n\
              ca_cert = \"{folder}/ca.crt\"\nca_key = \"{folder}/ca.key\"\n\
              [password]\nargon2_memory_kib = 19456\nargon2_passes = 2\n\
              [limits]\nlogin_per_minute_ip = 1000\nlogin_per_minute_user = 1000\n",
