@@ -21,6 +21,7 @@ use crate::heap;
 use crate::helper_client::Helper;
 use crate::identity::{Enrolled, Identity};
 use crate::local::LocalNames;
+use crate::map_content::map_of;
 use crate::memory_files::MemoryFiles;
 use crate::mirror::{Mirror, MirrorError};
 use crate::owners::Owners;
@@ -296,34 +297,34 @@ impl Cacher {
         if let Ok(signed) = Timestamp::from_millisecond(signed) {
             self.mark.raise(signed);
         }
-        let local = self.local_names();
-        let nss = &self.config().nss;
-        let strangers = self.owners.strangers(nss.owners);
-        let applied = apply(&Inputs {
-            manifest: &manifest,
-            read: &read,
-            revoked: &revoked,
-            local: &local,
+        let nss = self.config().nss.clone();
+        let inputs = Arc::new(Inputs {
+            manifest,
+            read,
+            revoked,
+            local: self.local_names(),
+            strangers: self.owners.strangers(nss.owners),
             nss,
-            strangers: &strangers,
         });
-        self.enforce(applied, read.dropped.len()).await;
+        let with = Arc::clone(&inputs);
+        match tokio::task::spawn_blocking(move || apply(&with)).await {
+            Ok(applied) => self.enforce(inputs, applied).await,
+            Err(error) => self.note_error(&error.to_string()),
+        }
     }
 
-    async fn enforce(&self, applied: Applied, dropped: usize) {
-        let Applied {
-            tables,
-            map,
-            clashes,
-        } = applied;
+    async fn enforce(&self, inputs: Arc<Inputs>, applied: Applied) {
+        let (tables, dropped) = (Arc::new(applied.tables), inputs.read.dropped.len());
         let fresh = self.tables().version != tables.version;
         // Decisions first: a revocation must bite even where no map can be written.
-        *self.tables.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tables);
+        *self.tables.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&tables);
         let (disk, paths) = (Arc::clone(&self.disk), self.paths.clone());
         let memory = Arc::clone(&self.memory_files);
-        let memory = self.config().nss.memory_file.then_some(memory);
-        let published =
-            tokio::task::spawn_blocking(move || publish(&*disk, &paths, &map, memory.as_deref()));
+        let memory = inputs.nss.memory_file.then_some(memory);
+        let published = tokio::task::spawn_blocking(move || {
+            let map = map_of(&inputs, &tables)?;
+            publish(&*disk, &paths, &map, memory.as_deref())
+        });
         let published = published.await;
         // Nobody waits for it.
         drop(tokio::task::spawn_blocking(heap::trim));
@@ -334,7 +335,7 @@ impl Cacher {
             Err(error) => self.note_error(&error),
         }
         if fresh {
-            self.report(&clashes, dropped).await;
+            self.report(&applied.clashes, dropped).await;
         }
     }
 

@@ -24,7 +24,7 @@ pub fn lines(cacher: &Cacher, question: &KeyQuestion) -> Vec<String> {
         return Vec::new();
     }
     let rule = KeyRule::of(tables.factor_policies());
-    let asks = tables.key_and_code && rule.code_follows(&person);
+    let asks = !tables.key_and_code.is_empty() && rule.code_follows(&person);
     let offered = format!("{} {}", question.key_type, question.key);
     let mut left = ANSWER_BYTES_MAX;
     person

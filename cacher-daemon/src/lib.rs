@@ -26,6 +26,7 @@ pub mod listen;
 pub mod local;
 pub mod logging;
 pub mod lookups;
+pub mod map_content;
 pub mod memory_files;
 pub mod mirror;
 pub mod nscd;

@@ -63,13 +63,13 @@ impl People {
                 differing.push((place, difference));
             }
         }
-        kept.sort_unstable_by_key(|(name, _, _)| *name);
+        kept.sort_unstable_by_key(|(name, _, _)| (beginning(name), *name));
         let by_name = kept.iter().map(|(_, _, place)| *place).collect();
         kept.sort_unstable_by_key(|(_, uid, _)| *uid);
         let by_uid = kept.iter().map(|(_, _, place)| *place).collect();
         let proofs = slice.credentials.iter().map(HeldCredential::user);
         let mut proofs: Vec<(&str, u32)> = proofs.zip(0_u32..).collect();
-        proofs.sort_unstable();
+        proofs.sort_unstable_by_key(|(user, _)| (beginning(user), *user));
         let credentials = proofs.iter().map(|(_, place)| *place).collect();
         differing.shrink_to_fit();
         Self {
@@ -97,6 +97,11 @@ impl People {
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = Seen<'_>> {
         self.by_uid.iter().filter_map(|place| self.at(*place))
+    }
+
+    /// All of them, in order of names.
+    pub fn in_order_of_names(&self) -> impl Iterator<Item = Seen<'_>> {
+        self.by_name.iter().filter_map(|place| self.at(*place))
     }
 
     /// One by login name.
@@ -161,8 +166,17 @@ impl People {
     }
 }
 
+/// The first bytes of a text as a number, in the same order: comparing two mostly ends here.
+fn beginning(text: &str) -> u128 {
+    let mut bytes = [0; 16];
+    for (to, from) in bytes.iter_mut().zip(text.bytes()) {
+        *to = from;
+    }
+    u128::from_be_bytes(bytes)
+}
+
 impl<'a> Seen<'a> {
-    /// What the bundle says of them; [`Self::state`] and [`Self::shell`] may say otherwise.
+    /// What the bundle says of them; [`Self::state`] and [`Self::shell_text`] may say otherwise.
     #[must_use]
     pub fn view(&self) -> &PersonView<'a> {
         &self.view
@@ -179,9 +193,8 @@ impl<'a> Seen<'a> {
 
     /// The shell they get here.
     #[must_use]
-    pub fn shell(&self) -> Option<LoginShell> {
-        let own = || LoginShell::parse(self.view.shell).ok();
-        self.other_shell.cloned().or_else(own)
+    pub fn shell_text(&self) -> &'a str {
+        self.other_shell.map_or(self.view.shell, LoginShell::as_str)
     }
 
     /// The record as this host sees it.
@@ -189,7 +202,7 @@ impl<'a> Seen<'a> {
     pub fn record(&self) -> Option<PersonRecord> {
         Some(PersonRecord {
             state: self.state(),
-            shell: self.shell()?,
+            shell: LoginShell::parse(self.shell_text()).ok()?,
             ..self.held.record()?
         })
     }

@@ -7,7 +7,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use identity_map::{MAP_BYTES_MAX, Map, MapContent, WriteError, write_map};
+use identity_map::{MAP_BYTES_MAX, Map, WriteError};
 
 use crate::disk::{Disk, read_bounded};
 use crate::memory_files::{MemoryFile, MemoryFiles};
@@ -31,34 +31,33 @@ pub enum PublishError {
     },
 }
 
-/// Writes the map and puts it in both places. Says whether it differs from the published one.
+/// Puts a map in both places. Says whether it differs from the published one.
 ///
 /// # Errors
 /// The map in force before stays in force.
 pub fn publish(
     disk: &dyn Disk,
     paths: &Paths,
-    content: &MapContent,
+    map: &[u8],
     memory: Option<&MemoryFiles>,
 ) -> Result<bool, PublishError> {
-    let map = write_map(content)?;
     // Published first: a full disk below the state folder must not keep a change from processes.
     let published = paths.published_map();
-    let changed = !is_there(&published, &map);
+    let changed = !is_there(&published, map);
     // Made before the rename, so that the former is superseded right after it.
     let file = memory
         .filter(|memory| changed || memory.is_empty())
-        .and_then(|_| memory_file(&map));
+        .and_then(|_| memory_file(map));
     if changed {
-        put(disk, &published, &map)?;
+        put(disk, &published, map)?;
     }
     match memory {
         Some(memory) if changed || file.is_some() => memory.replace(file),
         Some(_) | None => {}
     }
     let kept = paths.kept_map();
-    if !is_there(&kept, &map) {
-        put(disk, &kept, &map)?;
+    if !is_there(&kept, map) {
+        put(disk, &kept, map)?;
     }
     Ok(changed)
 }

@@ -29,8 +29,8 @@ pub struct Tables {
     pub(crate) unreadable: Vec<UnreadableRule>,
     /// Groups that appear on this host.
     pub groups: usize,
-    /// Whether sshd can see who must type a code after a key.
-    pub(crate) key_and_code: bool,
+    /// Uids of those who must type a code after a key, in order; nobody where sshd cannot see it.
+    pub(crate) key_and_code: Vec<u32>,
     /// Names that are known here and have no rights here.
     pub(crate) strangers: BTreeSet<String>,
 }

@@ -191,23 +191,23 @@ fn frame<T: serde::Serialize>(message: &T) -> Vec<u8> {
 
 fn map() -> Vec<u8> {
     let user = |name: &str, id: u64, groups: &[u64]| MapUser {
-        name: UserName::parse(name).expect("a name"),
+        name: name.to_owned().into(),
         uid: Uid::new(id).expect("an id"),
         gid: Gid::new(id).expect("an id"),
-        gecos: Gecos::cleaned("A person"),
-        home: HomeDirectory::parse(&format!("/home/{name}")).expect("a home"),
-        shell: LoginShell::parse("/bin/bash").expect("a shell"),
+        gecos: "A person".into(),
+        home: format!("/home/{name}").into(),
+        shell: "/bin/bash".into(),
         groups: groups
             .iter()
             .map(|id| Gid::new(*id).expect("an id"))
             .collect(),
     };
     let group = |name: &str, id: u64, members: &[&str]| MapGroup {
-        name: GroupName::parse(name).expect("a name"),
+        name: name.to_owned().into(),
         gid: Gid::new(id).expect("an id"),
         members: members
             .iter()
-            .map(|name| UserName::parse(name).expect("a name"))
+            .map(|name| String::from(*name).into())
             .collect(),
     };
     let content = MapContent {

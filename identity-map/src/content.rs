@@ -1,13 +1,16 @@
-//! What a map says, before it is written: checked names and ids, and why a map was refused.
+//! What a map says, before it is written, and why a map was refused. Texts may be borrowed: whoever
+//! has them anyway need not copy those of a hundred thousand people.
 
-use posix_names::{Gecos, Gid, GroupName, HomeDirectory, LoginShell, Uid, UserName};
+use std::borrow::Cow;
+
+use posix_names::{Gid, Uid};
 
 use crate::layout::{GROUPS_PER_USER_MAX, MAP_BYTES_MAX, MEMBERS_PER_GROUP_MAX, RECORDS_MAX};
 
 /// Everything a host's map says. The order of users, groups, members and group lists does not
 /// matter: the same content gives the same bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct MapContent {
+pub struct MapContent<'a> {
     /// Version of the bundle this map was made from.
     pub version: u64,
     /// When that bundle was signed, milliseconds since 1970.
@@ -19,9 +22,9 @@ pub struct MapContent {
     /// What readers may ask the cacher about.
     pub owners: Owners,
     /// Every user of this host.
-    pub users: Vec<MapUser>,
+    pub users: Vec<MapUser<'a>>,
     /// Every group that matters on this host.
-    pub groups: Vec<MapGroup>,
+    pub groups: Vec<MapGroup<'a>>,
 }
 
 /// Whether `getgrnam` lists members. Rights never depend on it: group lists of users are stored
@@ -50,32 +53,52 @@ pub enum Owners {
 
 /// A user.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MapUser {
+pub struct MapUser<'a> {
     /// Login name.
-    pub name: UserName,
+    pub name: Cow<'a, str>,
     /// User id.
     pub uid: Uid,
     /// Primary group.
     pub gid: Gid,
     /// Comment field.
-    pub gecos: Gecos,
+    pub gecos: Cow<'a, str>,
     /// Home directory.
-    pub home: HomeDirectory,
+    pub home: Cow<'a, str>,
     /// Login shell.
-    pub shell: LoginShell,
+    pub shell: Cow<'a, str>,
     /// Every further group, nesting resolved; naming the primary group again does no harm.
     pub groups: Vec<Gid>,
 }
 
 /// A group.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MapGroup {
+pub struct MapGroup<'a> {
     /// Group name.
-    pub name: GroupName,
+    pub name: Cow<'a, str>,
     /// Group id.
     pub gid: Gid,
     /// Members, nesting resolved.
-    pub members: Vec<UserName>,
+    pub members: Vec<Cow<'a, str>>,
+}
+
+impl WriteError {
+    /// Whether two records have one name or one id.
+    #[must_use]
+    pub fn is_clash(&self) -> bool {
+        match self {
+            Self::UserTwice(_)
+            | Self::UidTwice { .. }
+            | Self::GroupTwice(_)
+            | Self::GidTwice { .. } => true,
+            Self::TooManyGroups { .. }
+            | Self::TooManyMembers { .. }
+            | Self::TooManyRecords(_)
+            | Self::BadName(_)
+            | Self::BadText(_)
+            | Self::TooLarge(_)
+            | Self::Collisions => false,
+        }
+    }
 }
 
 /// Why a map was not written. Nothing is left out silently: a map is whole or it is not there.
@@ -83,35 +106,35 @@ pub struct MapGroup {
 pub enum WriteError {
     /// Two users with one name.
     #[error("two users are named {0}")]
-    UserTwice(UserName),
+    UserTwice(String),
     /// Two users with one id.
     #[error("{first} and {second} have the same user id {uid}")]
     UidTwice {
         /// The shared id.
         uid: Uid,
         /// One of them.
-        first: UserName,
+        first: String,
         /// The other.
-        second: UserName,
+        second: String,
     },
     /// Two groups with one name.
     #[error("two groups are named {0}")]
-    GroupTwice(GroupName),
+    GroupTwice(String),
     /// Two groups with one id.
     #[error("{first} and {second} have the same group id {gid}")]
     GidTwice {
         /// The shared id.
         gid: Gid,
         /// One of them.
-        first: GroupName,
+        first: String,
         /// The other.
-        second: GroupName,
+        second: String,
     },
     /// A user in more groups than the kernel takes.
     #[error("{user} is in {count} groups, at most {GROUPS_PER_USER_MAX} are possible")]
     TooManyGroups {
         /// Who.
-        user: UserName,
+        user: String,
         /// In how many.
         count: usize,
     },
@@ -119,16 +142,19 @@ pub enum WriteError {
     #[error("{group} has {count} members, at most {MEMBERS_PER_GROUP_MAX} are possible")]
     TooManyMembers {
         /// Which group.
-        group: GroupName,
+        group: String,
         /// How many members.
         count: usize,
     },
     /// More users, or groups, than the format holds.
     #[error("{0} users or groups, at most {RECORDS_MAX} are possible")]
     TooManyRecords(usize),
+    /// A name that neither a user nor a group can have.
+    #[error("\"{}\" cannot be the name of a user or a group", .0.escape_default())]
+    BadName(String),
     /// A text that a passwd record cannot hold: too long, or with a colon, line end or NUL.
     #[error("comment, home or shell of {0} cannot stand in a passwd record")]
-    BadText(UserName),
+    BadText(String),
     /// The whole would be larger than readers accept.
     #[error("the map would have {0} bytes, at most {MAP_BYTES_MAX} are possible")]
     TooLarge(u64),

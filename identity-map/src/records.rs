@@ -1,7 +1,7 @@
 //! Writes the records of users and groups. Each is laid out first; once all places are known, the
 //! orders are written into them, and then the sums.
 
-use std::collections::BTreeSet;
+use posix_names::NAME_BYTES_MAX;
 
 use crate::content::{MapGroup, MapUser, MemberPolicy, WriteError};
 use crate::hash::{Part, checksum, part_seed};
@@ -11,6 +11,9 @@ use crate::layout::{
 };
 use crate::read_group::group_checksum;
 use crate::read_user::{PRIVATE_GROUP_EMPTY, PRIVATE_GROUP_OF_ONE, user_checksum};
+
+/// Room for a user's record, so that the bytes of all seldom move.
+const USER_BYTES_USUAL: usize = 160;
 
 /// Users and groups in order of their ids, and the bytes of their sections.
 pub(crate) struct Records<'a> {
@@ -42,20 +45,21 @@ impl Entry<'_> {
 impl<'a> Records<'a> {
     /// Of users and groups that are sorted by id.
     pub(crate) fn of(
-        users: &[&'a MapUser],
-        groups: &[&'a MapGroup],
+        users: &[&'a MapUser<'a>],
+        groups: &[&'a MapGroup<'a>],
         policy: MemberPolicy,
     ) -> Result<Self, WriteError> {
         let mut records = Self {
             users: Vec::with_capacity(users.len()),
             groups: Vec::with_capacity(groups.len()),
-            user_bytes: Vec::new(),
+            user_bytes: Vec::with_capacity(users.len() * USER_BYTES_USUAL),
             group_bytes: Vec::new(),
         };
         for user in users {
             records.append_user(user)?;
         }
         for group in groups {
+            check_name(&group.name)?;
             let members = members(group, policy)?;
             if let Some(entry) = records.standing_for(group, &members) {
                 records.groups.push(entry);
@@ -71,42 +75,43 @@ impl<'a> Records<'a> {
         Ok(records)
     }
 
-    fn append_user(&mut self, user: &'a MapUser) -> Result<(), WriteError> {
+    fn append_user(&mut self, user: &'a MapUser<'a>) -> Result<(), WriteError> {
+        check_name(&user.name)?;
         let uid = user.uid.get();
-        let groups: BTreeSet<u32> = user.groups.iter().map(|gid| gid.get()).collect();
+        let mut groups: Vec<u32> = user.groups.iter().map(|gid| gid.get()).collect();
+        groups.sort_unstable();
+        groups.dedup();
         if groups.len() > GROUPS_PER_USER_MAX {
             return Err(WriteError::TooManyGroups {
-                user: user.name.clone(),
+                user: user.name.to_string(),
                 count: groups.len(),
             });
         }
-        let list: Vec<u8> = groups.iter().flat_map(|gid| gid.to_le_bytes()).collect();
-        let mut record = vec![0; USER_HEAD_BYTES];
+        let mut record = Vec::with_capacity(BLOCK_BYTES);
+        record.resize(USER_HEAD_BYTES, 0);
         put(&mut record, 16, &uid.to_le_bytes());
         put(&mut record, 20, &user.gid.get().to_le_bytes());
         put(&mut record, 36, &counted(groups.len())?.to_le_bytes());
         append_text(&mut record, user)?;
         let text_end = record.len();
         record.resize(rounded(text_end, 4), 0);
-        record.extend_from_slice(&list);
+        let list_at = record.len();
+        for gid in groups {
+            record.extend_from_slice(&gid.to_le_bytes());
+        }
         if record.len() > BLOCK_BYTES {
-            let sum = checksum(&list, part_seed(Part::GroupList, uid));
+            let (_, list) = record.split_at(list_at);
+            let sum = checksum(list, part_seed(Part::GroupList, uid));
             put(&mut record, 8, &sum.to_le_bytes());
         }
-        let entry = appended(
-            &mut self.user_bytes,
-            user.name.as_str(),
-            uid,
-            &record,
-            text_end,
-        )?;
+        let entry = appended(&mut self.user_bytes, &user.name, uid, &record, text_end)?;
         self.users.push(entry);
         Ok(())
     }
 
     /// The user who stands for a group, if one can; the user's record says so from now on.
-    fn standing_for(&mut self, group: &'a MapGroup, members: &[&str]) -> Option<Entry<'a>> {
-        let (gid, name) = (group.gid.get(), group.name.as_str());
+    fn standing_for(&mut self, group: &'a MapGroup<'a>, members: &[&str]) -> Option<Entry<'a>> {
+        let (gid, name) = (group.gid.get(), &*group.name);
         let found = self.users.binary_search_by_key(&gid, |user| user.id).ok()?;
         let user = self.users.get(found)?;
         let stands = match members {
@@ -124,8 +129,12 @@ impl<'a> Records<'a> {
         })
     }
 
-    fn append_group(&mut self, group: &'a MapGroup, members: &[&str]) -> Result<(), WriteError> {
-        let (gid, name) = (group.gid.get(), group.name.as_str());
+    fn append_group(
+        &mut self,
+        group: &'a MapGroup<'a>,
+        members: &[&str],
+    ) -> Result<(), WriteError> {
+        let (gid, name) = (group.gid.get(), &*group.name);
         let length = |name: &str| u8::try_from(name.len()).unwrap_or(u8::MAX);
         let mut body: Vec<u8> = members.iter().map(|name| length(name)).collect();
         for name in members {
@@ -184,9 +193,19 @@ impl<'a> Records<'a> {
     }
 }
 
-fn append_text(record: &mut Vec<u8>, user: &MapUser) -> Result<(), WriteError> {
-    let (name, gecos) = (user.name.as_str(), user.gecos.as_str());
-    let (home, shell) = (user.home.as_str(), user.shell.as_str());
+/// Whoever made the content has checked names by all rules; here no name may break a record.
+fn check_name(name: &str) -> Result<(), WriteError> {
+    let fits = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
+    if (1..=NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(fits) {
+        Ok(())
+    } else {
+        Err(WriteError::BadName(name.to_owned()))
+    }
+}
+
+fn append_text(record: &mut Vec<u8>, user: &MapUser<'_>) -> Result<(), WriteError> {
+    let (name, gecos) = (&*user.name, &*user.gecos);
+    let (home, shell) = (&*user.home, &*user.shell);
     for (at, field) in [(40, gecos), (42, home), (44, shell)] {
         let length = u16::try_from(field.len()).unwrap_or(u16::MAX);
         put(record, at, &length.to_le_bytes());
@@ -194,7 +213,7 @@ fn append_text(record: &mut Vec<u8>, user: &MapUser) -> Result<(), WriteError> {
     put(record, 47, &[u8::try_from(name.len()).unwrap_or(u8::MAX)]);
     for field in [name, "x", gecos, home, shell] {
         if field.len() > FIELD_BYTES_MAX || field.contains(['\0', ':', '\n']) {
-            return Err(WriteError::BadText(user.name.clone()));
+            return Err(WriteError::BadText(user.name.to_string()));
         }
         record.extend_from_slice(field.as_bytes());
         record.push(0);
@@ -202,16 +221,19 @@ fn append_text(record: &mut Vec<u8>, user: &MapUser) -> Result<(), WriteError> {
     Ok(())
 }
 
-fn members(group: &MapGroup, policy: MemberPolicy) -> Result<Vec<&str>, WriteError> {
+fn members<'a>(group: &'a MapGroup<'_>, policy: MemberPolicy) -> Result<Vec<&'a str>, WriteError> {
     let mut members: Vec<&str> = match policy {
-        MemberPolicy::All => group.members.iter().map(|name| name.as_str()).collect(),
+        MemberPolicy::All => group.members.iter().map(|name| &**name).collect(),
         MemberPolicy::None => Vec::new(),
     };
+    for member in &members {
+        check_name(member)?;
+    }
     members.sort_unstable();
     members.dedup();
     if members.len() > MEMBERS_PER_GROUP_MAX {
         return Err(WriteError::TooManyMembers {
-            group: group.name.clone(),
+            group: group.name.to_string(),
             count: members.len(),
         });
     }

@@ -13,7 +13,7 @@ use crate::records::{Entry, Records, counted};
 ///
 /// # Errors
 /// Two records clash, or something exceeds a limit of the format.
-pub fn write_map(content: &MapContent) -> Result<Vec<u8>, WriteError> {
+pub fn write_map(content: &MapContent<'_>) -> Result<Vec<u8>, WriteError> {
     let most = content.users.len().max(content.groups.len());
     if most > RECORDS_MAX {
         return Err(WriteError::TooManyRecords(most));
@@ -73,35 +73,37 @@ fn ids(entries: &[Entry<'_>]) -> Vec<([u8; 4], u32)> {
     entries.iter().map(numbered).collect()
 }
 
-fn sorted_users(users: &[MapUser]) -> Result<Vec<&MapUser>, WriteError> {
-    let mut sorted: Vec<&MapUser> = users.iter().collect();
-    sorted.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+/// In order of ids. What comes in order of names is sorted quickly.
+fn sorted_users<'a>(users: &'a [MapUser<'a>]) -> Result<Vec<&'a MapUser<'a>>, WriteError> {
+    let mut sorted: Vec<&MapUser<'_>> = users.iter().collect();
+    sorted.sort_by(|one, other| one.name.cmp(&other.name));
     if let Some(twice) = neighbours(&sorted, |one, other| one.name == other.name) {
-        return Err(WriteError::UserTwice(twice.0.name.clone()));
+        return Err(WriteError::UserTwice(twice.0.name.to_string()));
     }
     sorted.sort_by_key(|user| user.uid);
     if let Some((first, second)) = neighbours(&sorted, |one, other| one.uid == other.uid) {
         return Err(WriteError::UidTwice {
             uid: first.uid,
-            first: first.name.clone(),
-            second: second.name.clone(),
+            first: first.name.to_string(),
+            second: second.name.to_string(),
         });
     }
     Ok(sorted)
 }
 
-fn sorted_groups(groups: &[MapGroup]) -> Result<Vec<&MapGroup>, WriteError> {
-    let mut sorted: Vec<&MapGroup> = groups.iter().collect();
-    sorted.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+/// As [`sorted_users`].
+fn sorted_groups<'a>(groups: &'a [MapGroup<'a>]) -> Result<Vec<&'a MapGroup<'a>>, WriteError> {
+    let mut sorted: Vec<&MapGroup<'_>> = groups.iter().collect();
+    sorted.sort_by(|one, other| one.name.cmp(&other.name));
     if let Some(twice) = neighbours(&sorted, |one, other| one.name == other.name) {
-        return Err(WriteError::GroupTwice(twice.0.name.clone()));
+        return Err(WriteError::GroupTwice(twice.0.name.to_string()));
     }
     sorted.sort_by_key(|group| group.gid);
     if let Some((first, second)) = neighbours(&sorted, |one, other| one.gid == other.gid) {
         return Err(WriteError::GidTwice {
             gid: first.gid,
-            first: first.name.clone(),
-            second: second.name.clone(),
+            first: first.name.to_string(),
+            second: second.name.to_string(),
         });
     }
     Ok(sorted)

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 /// Where homes may lie unless the site names other roots.
-const DEFAULT_HOME_ROOT: &str = "/home";
+/// Where homes are.
+pub const DEFAULT_HOME_ROOT: &str = "/home";
 const PATH_BYTES_MAX: usize = 256;
 
 /// An absolute home directory below a home root, without `..`, `.` or doubled slashes.

@@ -9,7 +9,7 @@ mod name;
 mod reserved;
 mod text;
 
-pub use home::{BadHome, BadShell, HomeDirectory, LoginShell};
+pub use home::{BadHome, BadShell, DEFAULT_HOME_ROOT, HomeDirectory, LoginShell};
 pub use id::{BadId, FIRST_RANGE, Gid, SECOND_RANGE, Uid};
 pub use name::{BadName, GroupName, NAME_BYTES_MAX, UserName, folded, is_name};
 pub use reserved::{is_protected_gid, is_reserved};

@@ -23,8 +23,10 @@ const VERIFIER_BYTES_MAX: usize = 1024;
 /// Walks through the records in a fixed order and remembers what is taken.
 pub(crate) struct Checks<'a> {
     limits: &'a Limits,
-    /// Ids of records, `usr_…` and `grp_…`.
-    ids: HashSet<&'a str>,
+    /// Ids of people who were not left out, `usr_…`.
+    people: HashSet<&'a str>,
+    /// Ids of groups, `grp_…`.
+    groups: HashSet<&'a str>,
     /// Names of people, of groups, and of private groups: one space.
     names: HashSet<&'a str>,
     uids: HashSet<u32>,
@@ -39,7 +41,8 @@ impl<'a> Checks<'a> {
     pub(crate) fn new(limits: &'a Limits, dropped: Vec<DroppedRecord>, people: usize) -> Self {
         Self {
             limits,
-            ids: HashSet::with_capacity(people),
+            people: HashSet::with_capacity(people),
+            groups: HashSet::new(),
             names: HashSet::with_capacity(people),
             uids: HashSet::with_capacity(people),
             gids: HashSet::with_capacity(people),
@@ -111,6 +114,7 @@ impl<'a> Checks<'a> {
             let gid = person.gid;
             let exists = gid == person.uid || self.shared_gids.contains(&gid);
             if !exists {
+                self.people.remove(person.id);
                 self.report(ChunkKind::People, person.id, DropReason::NoSuchGroup(gid));
             }
             exists
@@ -120,13 +124,12 @@ impl<'a> Checks<'a> {
     pub(crate) fn credentials(
         &mut self,
         credentials: impl Iterator<Item = &'a Arc<PackedCredentials>>,
-        here: &HashSet<&str>,
     ) -> Vec<HeldCredential> {
         let mut users = HashSet::new();
         let mut kept = Vec::new();
         for chunk in credentials {
             for (place, credential) in chunk.views() {
-                let verdict = if here.contains(credential.user) {
+                let verdict = if self.people.contains(credential.user) {
                     verifier(credential.password_verifier)
                         .and_then(|()| claim(&mut users, credential.user, "user"))
                 } else {
@@ -145,13 +148,12 @@ impl<'a> Checks<'a> {
     pub(crate) fn factors(
         &mut self,
         factors: impl Iterator<Item = &'a FactorsRecord>,
-        here: &HashSet<&str>,
     ) -> Vec<FactorsRecord> {
         let mut users = HashSet::new();
         let mut kept = Vec::new();
         for one in factors {
             let mut codes = one.backup_codes.iter();
-            let verdict = match here.contains(one.user.as_str()) {
+            let verdict = match self.people.contains(one.user.as_str()) {
                 true => codes
                     .try_for_each(|code| verifier(&code.verifier))
                     .and_then(|()| claim(&mut users, one.user.as_str(), "user")),
@@ -168,12 +170,11 @@ impl<'a> Checks<'a> {
     pub(crate) fn check_bits(
         &mut self,
         check_bits: impl Iterator<Item = &'a CheckBitsRecord>,
-        here: &HashSet<&str>,
     ) -> Vec<CheckBitsRecord> {
         let mut devices = HashSet::new();
         let mut kept = Vec::new();
         for one in check_bits {
-            let verdict = match here.contains(one.user.as_str()) {
+            let verdict = match self.people.contains(one.user.as_str()) {
                 true if CheckBits::read(one).is_none() => Err(DropReason::Misshapen),
                 true => claim(&mut devices, one.device.as_str(), "device"),
                 false => Err(DropReason::NobodyHere),
@@ -197,7 +198,8 @@ impl<'a> Checks<'a> {
         self.not_protected(person.username)?;
         self.free(person.id, person.username, uid)?;
         claim(&mut self.uids, uid, "uid")?;
-        self.take(person.id, person.username, uid);
+        self.people.insert(person.id);
+        self.take(person.username, uid);
         Ok(())
     }
 
@@ -206,7 +208,8 @@ impl<'a> Checks<'a> {
         self.in_limits(gid)?;
         self.not_protected(group.name.as_str())?;
         self.free(&group.id, group.name.as_str(), gid)?;
-        self.take(&group.id, group.name.as_str(), gid);
+        self.groups.insert(&group.id);
+        self.take(group.name.as_str(), gid);
         self.shared_gids.insert(gid);
         Ok(())
     }
@@ -228,7 +231,7 @@ impl<'a> Checks<'a> {
     }
 
     fn free(&self, id: &str, name: &str, gid: u32) -> Result<(), DropReason> {
-        if self.ids.contains(id) {
+        if self.people.contains(id) || self.groups.contains(id) {
             Err(DropReason::Duplicate("id"))
         } else if self.names.contains(name) {
             Err(DropReason::Duplicate("name"))
@@ -239,8 +242,7 @@ impl<'a> Checks<'a> {
         }
     }
 
-    fn take(&mut self, id: &'a str, name: &'a str, gid: u32) {
-        self.ids.insert(id);
+    fn take(&mut self, name: &'a str, gid: u32) {
         self.names.insert(name);
         self.gids.insert(gid);
     }

@@ -1,7 +1,6 @@
 //! From chunks back to a slice, on the host. Every record is decoded and checked by itself; a bad
 //! one is dropped with a reason and the others apply.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use policy::UnreadableRule;
@@ -116,13 +115,12 @@ pub fn read_next_slice(
     checks.primary_groups(&mut people);
     // Kept for as long as the bundle is in force.
     people.shrink_to_fit();
-    let here: HashSet<&str> = people.iter().map(|person| person.view().id).collect();
     let credentials = chunks.iter().filter_map(|chunk| chunk.credentials.as_ref());
-    let credentials = checks.credentials(credentials, &here);
+    let credentials = checks.credentials(credentials);
     let factors = chunks.iter().flat_map(|chunk| &chunk.factors);
-    let factors = checks.factors(factors, &here);
+    let factors = checks.factors(factors);
     let check_bits = chunks.iter().flat_map(|chunk| &chunk.check_bits);
-    let check_bits = checks.check_bits(check_bits, &here);
+    let check_bits = checks.check_bits(check_bits);
     let access_rules = chunks.iter().flat_map(|chunk| &chunk.access_rules);
     let unreadable_rules = chunks.iter().flat_map(|chunk| &chunk.unreadable_rules);
     Ok(ReadSlice {

@@ -5,7 +5,7 @@ use crate::command::{OrFail, run};
 use crate::directory::Directory;
 use crate::host::Host;
 use identity_map::{MapContent, MapGroup, MapUser, MemberPolicy, Owners, write_map};
-use posix_names::{Gecos, Gid, GroupName, HomeDirectory, LoginShell, Uid, UserName};
+use posix_names::{Gid, Uid};
 use std::collections::BTreeSet;
 use std::fs;
 
@@ -19,13 +19,12 @@ const TEAMS_OF_ONE: u32 = 5;
 /// A map of `person0`, `person1`, ... with their private groups, in `team0`, `team1`, ...
 #[must_use]
 #[track_caller]
-pub fn crowd(people: u32, teams: u32) -> MapContent {
+pub fn crowd(people: u32, teams: u32) -> MapContent<'static> {
     let mut members = vec![Vec::new(); usize::try_from(teams).or_fail("count teams")];
     let mut users = Vec::new();
     let mut groups = Vec::new();
     for number in 0..people {
         let name = format!("person{number}");
-        let user = UserName::parse(&name).or_fail("name a person");
         let uid = Uid::new(u64::from(FIRST_PERSON + number)).or_fail("number a person");
         let in_teams: BTreeSet<u32> = (0..TEAMS_OF_ONE.min(teams))
             .map(|step| (number + step * 7) % teams)
@@ -34,26 +33,26 @@ pub fn crowd(people: u32, teams: u32) -> MapContent {
             let list = usize::try_from(*team)
                 .ok()
                 .and_then(|team| members.get_mut(team));
-            list.or_fail("count teams").push(user.clone());
+            list.or_fail("count teams").push(name.clone().into());
         }
         groups.push(MapGroup {
-            name: GroupName::parse(&name).or_fail("name a private group"),
+            name: name.clone().into(),
             gid: uid.private_group(),
             members: Vec::new(),
         });
         users.push(MapUser {
             uid,
             gid: uid.private_group(),
-            gecos: Gecos::cleaned(&format!("Person {number}")),
-            home: HomeDirectory::of(&user),
-            shell: LoginShell::parse("/bin/bash").or_fail("name a shell"),
+            gecos: format!("Person {number}").into(),
+            home: format!("/home/{name}").into(),
+            shell: "/bin/bash".into(),
             groups: in_teams.into_iter().map(team_id).collect(),
-            name: user,
+            name: name.into(),
         });
     }
     for (team, members) in (0..teams).zip(members) {
         groups.push(MapGroup {
-            name: GroupName::parse(&format!("team{team}")).or_fail("name a team"),
+            name: format!("team{team}").into(),
             gid: team_id(team),
             members,
         });
@@ -76,7 +75,7 @@ fn team_id(team: u32) -> Gid {
 impl Host {
     /// Puts a map where the cacher would, whole, by rename.
     #[track_caller]
-    pub fn publish(&self, content: &MapContent) {
+    pub fn publish(&self, content: &MapContent<'_>) {
         let bytes = write_map(content).or_fail("write a map");
         let source = self.folder().join("map");
         fs::write(&source, bytes).or_fail("write a map for a host");

@@ -19,6 +19,7 @@ use cacher_daemon::config::Config;
 use cacher_daemon::disk::HostDisk;
 use cacher_daemon::heap;
 use cacher_daemon::local::LocalNames;
+use cacher_daemon::map_content::map_of;
 use cacher_daemon::owners::Strangers;
 use cacher_daemon::paths::Paths;
 use posix_names::{Gecos, Gid, GroupName, HomeDirectory, LoginShell, Uid, UserName};
@@ -128,7 +129,7 @@ async fn child() {
         println!("  version {version}: taken {taken:.1?}, applied {applied:.1?}, in all {all:.1?}");
         println!("    on a processor: taken {work_taken:.1?}, in all {work:.1?}");
         println!(
-            "    of that converted: {:.1?}",
+            "    of that tables and map: {:.1?}",
             conversion(&cacher, root).await
         );
         println!("    {}", memory());
@@ -147,23 +148,25 @@ async fn child() {
     println!("  map {} bytes", map.len());
 }
 
-/// What it takes to make tables and a map's content, before the map is written.
-async fn conversion(cacher: &Cacher, root: &Path) -> Duration {
+/// What it takes to make tables, and what to make the bytes of a map.
+async fn conversion(cacher: &Cacher, root: &Path) -> (Duration, Duration) {
     let in_force = cacher.with_mirror(|mirror| Ok(mirror.in_force().cloned()));
     let in_force = in_force.await.unwrap().unwrap();
     let local = LocalNames::read(&Paths::below(root).etc);
     let begun = worked();
-    let applied = apply(&Inputs {
-        manifest: in_force.accepted.manifest(),
-        read: &in_force.read,
-        revoked: &BTreeSet::new(),
-        local: &local,
-        nss: &cacher.config().nss,
-        strangers: &Strangers::default(),
-    });
-    let work = worked() - begun;
+    let inputs = Inputs {
+        manifest: in_force.accepted.manifest().clone(),
+        read: in_force.read,
+        revoked: BTreeSet::new(),
+        local,
+        nss: cacher.config().nss.clone(),
+        strangers: Strangers::default(),
+    };
+    let applied = apply(&inputs);
     assert!(applied.clashes.is_empty());
-    work
+    let tables = worked() - begun;
+    assert!(map_of(&inputs, &applied.tables).is_ok());
+    (tables, worked() - begun - tables)
 }
 
 /// Until what is free has been given back.

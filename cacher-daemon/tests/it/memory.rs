@@ -12,9 +12,9 @@ use cacher_daemon::daemon;
 use cacher_daemon::disk::HostDisk;
 use cacher_daemon::memory_files::MemoryFiles;
 use cacher_daemon::publish::{publish, publish_kept};
-use identity_map::{Map, MapContent, MapUser};
+use identity_map::{Map, MapContent, MapUser, write_map};
 use local_protocol::{Client, ClientError, Reply, Request};
-use posix_names::{Gecos, HomeDirectory, LoginShell, Uid, UserName};
+use posix_names::Uid;
 use tokio::io::AsyncReadExt;
 
 use crate::disks::PowerCut;
@@ -81,23 +81,23 @@ async fn without_memory_files_the_published_map_serves_alone() {
     assert!(!host.map_bytes().is_empty());
 }
 
-fn content(version: u64) -> MapContent {
-    let name = UserName::parse("user1").unwrap();
+fn map(version: u64) -> Vec<u8> {
     let uid = Uid::new(71_001).unwrap();
     let user = MapUser {
         uid,
         gid: uid.private_group(),
-        gecos: Gecos::cleaned(&format!("version {version}")),
-        home: HomeDirectory::of(&name),
-        shell: LoginShell::parse("/bin/sh").unwrap(),
+        gecos: format!("version {version}").into(),
+        home: "/home/user1".into(),
+        shell: "/bin/sh".into(),
         groups: Vec::new(),
-        name,
+        name: "user1".into(),
     };
-    MapContent {
+    let content = MapContent {
         version,
         users: vec![user],
         ..MapContent::default()
-    }
+    };
+    write_map(&content).unwrap()
 }
 
 /// The version that the header names and the one that the record names.
@@ -115,7 +115,7 @@ fn nss_03_who_sees_a_superseded_map_finds_a_newer_one_on_disk() {
     let organisation = Organisation::new();
     let host = TestHost::new(&organisation);
     let files = MemoryFiles::default();
-    let publish = |version| publish(&HostDisk, &host.paths, &content(version), Some(&files));
+    let publish = |version| publish(&HostDisk, &host.paths, &map(version), Some(&files));
     publish(0).unwrap();
     let end = AtomicBool::new(false);
     let read = || {
@@ -159,9 +159,9 @@ fn nss_20_wherever_the_power_goes_the_map_for_the_next_boot_is_whole() {
     let organisation = Organisation::new();
     for last in 0..100 {
         let host = TestHost::new(&organisation);
-        publish(&HostDisk, &host.paths, &content(1), None).unwrap();
+        publish(&HostDisk, &host.paths, &map(1), None).unwrap();
         let disk = PowerCut::after(last);
-        let published = publish(&disk, &host.paths, &content(2), None);
+        let published = publish(&disk, &host.paths, &map(2), None);
         std::fs::remove_file(host.paths.published_map()).unwrap();
         assert!(publish_kept(&HostDisk, &host.paths).unwrap());
         let map = Map::open_file(&host.paths.published_map()).unwrap();

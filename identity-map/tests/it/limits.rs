@@ -112,7 +112,7 @@ fn a_map_of_two_thousand_users_stays_below_300_bytes_each() {
     assert!(bytes.len() < 2_000 * 300, "{} bytes", bytes.len());
 }
 
-fn one_user(groups: &[u32]) -> MapContent {
+fn one_user(groups: &[u32]) -> MapContent<'static> {
     MapContent {
         users: vec![user("alice", 70_000, groups)],
         ..MapContent::default()

@@ -1,14 +1,13 @@
 //! A user stands for the private group; nobody who asks can tell it from a group of its own.
 
 use identity_map::{Cursor, Map, MapContent, MapGroup, MapUser, MemberPolicy, write_map};
-use posix_names::Gecos;
 use proptest::prelude::*;
 
 use crate::sample::{content, group, members_of, opened, user};
 
 /// Two users with private groups, one empty and one of one; a group between, and one with the name
 /// of a user and members of its own.
-fn mixed() -> MapContent {
+fn mixed() -> MapContent<'static> {
     MapContent {
         users: vec![
             user("alice", 70_000, &[70_001]),
@@ -37,7 +36,7 @@ fn listed(map: &Map<&[u8]>, mut cursor: Cursor) -> Vec<(String, u32, Vec<String>
     found
 }
 
-fn expected(groups: &[MapGroup]) -> Vec<(String, u32, Vec<String>)> {
+fn expected(groups: &[MapGroup<'_>]) -> Vec<(String, u32, Vec<String>)> {
     let mut expected: Vec<_> = groups
         .iter()
         .map(|group| {
@@ -71,7 +70,7 @@ fn private_groups_are_found_and_listed_among_the_others() {
 fn a_private_group_needs_no_record() {
     let mut without = content(500);
     without.groups.clear();
-    let private = |one: &MapUser| group(one.name.as_str(), one.uid.get(), &[one.name.as_str()]);
+    let private = |one: &MapUser<'_>| group(&one.name, one.uid.get(), &[&one.name]);
     let mut private_only = without.clone();
     private_only.groups = without.users.iter().map(private).collect();
     let more = write_map(&private_only).unwrap().len() - write_map(&without).unwrap().len();
@@ -92,7 +91,7 @@ fn without_members_a_private_group_is_empty() {
 #[test]
 fn a_user_with_a_long_record_stands_for_the_group_as_well() {
     let mut content = mixed();
-    content.users[0].gecos = Gecos::cleaned(&"long ".repeat(40));
+    content.users[0].gecos = "long ".repeat(40).into();
     let bytes = write_map(&content).unwrap();
     let map = opened(&bytes);
     assert_eq!(listed(&map, Cursor::default()), expected(&content.groups));
@@ -110,7 +109,7 @@ proptest! {
     ) {
         let people = |numbers: &std::collections::BTreeSet<u32>| {
             let name = |n: u32| format!("person{n}");
-            let users: Vec<MapUser> =
+            let users: Vec<MapUser<'_>> =
                 numbers.iter().map(|n| user(&name(*n), 70_000 + n, &[])).collect();
             let private = |n: u32| group(&name(n), 70_000 + n, &[&name(n)]);
             let groups = numbers.iter().map(|n| match n % 3 {

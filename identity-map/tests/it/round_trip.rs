@@ -14,17 +14,17 @@ fn every_user_is_found_by_name_and_by_id() {
     assert_eq!((map.users(), map.groups()), (2_000, 5));
     assert!(map.enumerates() && map.lists_members());
     for wanted in &content.users {
-        let name = wanted.name.as_str();
+        let name = &*wanted.name;
         let by_name = by_name(&map, name).unwrap().unwrap();
         let by_id = by_id(&map, wanted.uid.get()).unwrap().unwrap();
         assert_eq!(by_name, by_id);
-        let (gecos, home) = (wanted.gecos.as_str(), wanted.home.as_str());
-        let fields = [name, "x", gecos, home, wanted.shell.as_str()];
+        let (gecos, home) = (&*wanted.gecos, &*wanted.home);
+        let fields = [name, "x", gecos, home, &*wanted.shell];
         assert_eq!(by_name.fields(), fields);
         assert_eq!(by_name.user.uid, wanted.uid.get());
         assert_eq!(by_name.user.gid, wanted.gid.get());
         let expected: Vec<u32> = wanted.groups.iter().map(|gid| gid.get()).collect();
-        let found = groups_of(&map, wanted.name.as_str()).unwrap().unwrap();
+        let found = groups_of(&map, &wanted.name).unwrap().unwrap();
         assert_eq!(found, expected);
     }
 }
@@ -79,15 +79,12 @@ fn every_group_is_found_with_all_its_members() {
     let bytes = write_map(&content).unwrap();
     let map = opened(&bytes);
     for wanted in &content.groups {
-        let mut expected: Vec<&str> = wanted.members.iter().map(|name| name.as_str()).collect();
+        let mut expected: Vec<&str> = wanted.members.iter().map(|name| &**name).collect();
         expected.sort_unstable();
-        let by_name = map
-            .group_by_name(wanted.name.as_str().as_bytes())
-            .unwrap()
-            .unwrap();
+        let by_name = map.group_by_name(wanted.name.as_bytes()).unwrap().unwrap();
         let by_id = map.group_by_id(wanted.gid.get()).unwrap().unwrap();
         for found in [by_name, by_id] {
-            assert_eq!(found.name(), wanted.name.as_str().as_bytes());
+            assert_eq!(found.name(), wanted.name.as_bytes());
             assert_eq!(found.gid(), wanted.gid.get());
             assert_eq!(members_of(&map, &found).unwrap(), expected);
         }

@@ -4,45 +4,43 @@ use std::ffi::CStr;
 
 use identity_map::{Bytes, GroupHead, Map, MapContent, MapGroup, MapUser, MemberPolicy, Owners};
 use identity_map::{ReadError, UserRecord};
-use posix_names::{Gecos, Gid, GroupName, HomeDirectory, LoginShell, Uid, UserName};
+use posix_names::{Gid, Uid};
 
 pub(crate) const FIRST_UID: u32 = 70_000;
 pub(crate) const FIRST_GID: u32 = 90_000;
-
-pub(crate) fn user_name(text: &str) -> UserName {
-    UserName::parse(text).unwrap()
-}
 
 pub(crate) fn gid(number: u32) -> Gid {
     Gid::new(u64::from(number)).unwrap()
 }
 
-pub(crate) fn user(name: &str, uid: u32, groups: &[u32]) -> MapUser {
+pub(crate) fn user(name: &str, uid: u32, groups: &[u32]) -> MapUser<'static> {
     let uid = Uid::new(u64::from(uid)).unwrap();
-    let name = user_name(name);
     MapUser {
         uid,
         gid: uid.private_group(),
-        gecos: Gecos::cleaned(&format!("Person {name}")),
-        home: HomeDirectory::of(&name),
-        shell: LoginShell::parse("/bin/bash").unwrap(),
+        gecos: format!("Person {name}").into(),
+        home: format!("/home/{name}").into(),
+        shell: "/bin/bash".into(),
         groups: groups.iter().copied().map(gid).collect(),
-        name,
+        name: name.to_owned().into(),
     }
 }
 
-pub(crate) fn group(name: &str, number: u32, members: &[&str]) -> MapGroup {
+pub(crate) fn group(name: &str, number: u32, members: &[&str]) -> MapGroup<'static> {
     MapGroup {
-        name: GroupName::parse(name).unwrap(),
+        name: name.to_owned().into(),
         gid: gid(number),
-        members: members.iter().copied().map(user_name).collect(),
+        members: members
+            .iter()
+            .map(|name| String::from(*name).into())
+            .collect(),
     }
 }
 
 /// So many users; user n is in n % 5 of the five groups.
-pub(crate) fn content(users: u32) -> MapContent {
+pub(crate) fn content(users: u32) -> MapContent<'static> {
     let in_groups = |n: u32| (0..n % 5).map(|k| FIRST_GID + k).collect::<Vec<_>>();
-    let people: Vec<MapUser> = (0..users)
+    let people: Vec<MapUser<'_>> = (0..users)
         .map(|n| user(&format!("person{n}"), FIRST_UID + n, &in_groups(n)))
         .collect();
     let groups = (0..5)
@@ -51,7 +49,7 @@ pub(crate) fn content(users: u32) -> MapContent {
                 .iter()
                 .filter(|user| user.groups.contains(&gid(FIRST_GID + k)));
             MapGroup {
-                name: GroupName::parse(&format!("team{k}")).unwrap(),
+                name: format!("team{k}").into(),
                 gid: gid(FIRST_GID + k),
                 members: members.map(|user| user.name.clone()).collect(),
             }

@@ -54,7 +54,7 @@ impl Cacher {
     }
 
     /// One that hands out the map which the host has published.
-    pub(crate) fn of(host: &Host, content: &MapContent) -> Self {
+    pub(crate) fn of(host: &Host, content: &MapContent<'_>) -> Self {
         let cacher = Self::on(host);
         cacher.hands_out(&write_map(content).unwrap());
         cacher
@@ -75,7 +75,7 @@ impl Cacher {
     }
 
     /// Publishes a map as the cacher does: the file, and then the memory file.
-    pub(crate) fn publish(&self, host: &Host, content: &MapContent) {
+    pub(crate) fn publish(&self, host: &Host, content: &MapContent<'_>) {
         host.publish(content);
         self.hands_out(&write_map(content).unwrap());
     }

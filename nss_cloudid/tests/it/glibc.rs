@@ -108,7 +108,7 @@ fn files_and_cloudid() -> (Host, Host) {
 }
 
 /// A hundred people in up to ten groups, everybody in one, and an empty one.
-fn many() -> MapContent {
+fn many() -> MapContent<'static> {
     let names: Vec<String> = (0..100).map(|n| format!("person{n}")).collect();
     let teams_of = |n: u32| (0..n % 11).map(|team| 90_000 + team).collect::<Vec<u32>>();
     let mut users = Vec::new();

@@ -44,14 +44,14 @@ impl Host {
     }
 
     /// A host with this map.
-    pub(crate) fn knowing(content: &MapContent) -> Self {
+    pub(crate) fn knowing(content: &MapContent<'_>) -> Self {
         let host = Self::new();
         host.publish(content);
         host
     }
 
     /// Publishes a map as the cacher does: whole, by rename.
-    pub(crate) fn publish(&self, content: &MapContent) {
+    pub(crate) fn publish(&self, content: &MapContent<'_>) {
         let new = self.path("run/identity.map.new");
         fs::write(&new, write_map(content).unwrap()).unwrap();
         fs::set_permissions(&new, fs::Permissions::from_mode(0o644)).unwrap();

@@ -7,7 +7,6 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
 
 use identity_map::{MapContent, write_map};
-use posix_names::Gecos;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 
 use crate::cacher::Cacher;
@@ -37,10 +36,10 @@ pub(crate) fn look_up_much(memory: &Guarded) -> bool {
 }
 
 /// The next version, with another Alice.
-pub(crate) fn changed() -> MapContent {
+pub(crate) fn changed() -> MapContent<'static> {
     let mut content = three();
     content.version += 1;
-    content.users[0].gecos = Gecos::cleaned("Alice Changed");
+    content.users[0].gecos = "Alice Changed".into();
     content
 }
 

@@ -1,35 +1,37 @@
 //! People for tests, as a map and as lines of passwd and group.
 
 use identity_map::{MapContent, MapGroup, MapUser, MemberPolicy, Owners};
-use posix_names::{Gecos, Gid, GroupName, HomeDirectory, LoginShell, Uid, UserName};
+use posix_names::{Gid, Uid};
 
 pub(crate) const ALICE: u32 = 70_001;
 pub(crate) const DEV: u32 = 71_000;
 
-pub(crate) fn user(name: &str, uid: u32, groups: &[u32]) -> MapUser {
+pub(crate) fn user(name: &str, uid: u32, groups: &[u32]) -> MapUser<'static> {
     let uid = Uid::new(u64::from(uid)).unwrap();
-    let name = UserName::parse(name).unwrap();
     MapUser {
         uid,
         gid: uid.private_group(),
-        gecos: Gecos::cleaned(&format!("Person {name}")),
-        home: HomeDirectory::of(&name),
-        shell: LoginShell::parse("/bin/bash").unwrap(),
+        gecos: format!("Person {name}").into(),
+        home: format!("/home/{name}").into(),
+        shell: "/bin/bash".into(),
         groups: groups.iter().map(|id| gid(*id)).collect(),
-        name,
+        name: name.to_owned().into(),
     }
 }
 
-pub(crate) fn group(name: &str, number: u32, members: &[&str]) -> MapGroup {
-    let member = |name: &&str| UserName::parse(name).unwrap();
+pub(crate) fn group(name: &str, number: u32, members: &[&str]) -> MapGroup<'static> {
+    let member = |name: &&str| String::from(*name).into();
     MapGroup {
-        name: GroupName::parse(name).unwrap(),
+        name: name.to_owned().into(),
         gid: gid(number),
         members: members.iter().map(member).collect(),
     }
 }
 
-pub(crate) fn content(users: Vec<MapUser>, groups: Vec<MapGroup>) -> MapContent {
+pub(crate) fn content(
+    users: Vec<MapUser<'static>>,
+    groups: Vec<MapGroup<'static>>,
+) -> MapContent<'static> {
     MapContent {
         version: 1,
         issued_at_ms: 1_790_000_000_000,
@@ -42,7 +44,7 @@ pub(crate) fn content(users: Vec<MapUser>, groups: Vec<MapGroup>) -> MapContent 
 }
 
 /// Alice, Bob and Carol, their private groups, and two teams.
-pub(crate) fn three() -> MapContent {
+pub(crate) fn three() -> MapContent<'static> {
     content(
         vec![
             user("alice", ALICE, &[DEV, DEV + 1]),
@@ -60,10 +62,10 @@ pub(crate) fn three() -> MapContent {
 }
 
 /// The users as lines of `/etc/passwd`.
-pub(crate) fn passwd_lines(content: &MapContent) -> String {
-    let line = |user: &MapUser| {
+pub(crate) fn passwd_lines(content: &MapContent<'_>) -> String {
+    let line = |user: &MapUser<'_>| {
         let (name, home) = (&user.name, &user.home);
-        let (gecos, shell) = (user.gecos.as_str(), &user.shell);
+        let (gecos, shell) = (&user.gecos, &user.shell);
         format!(
             "{name}:x:{}:{}:{gecos}:{home}:{shell}\n",
             user.uid, user.gid
@@ -73,9 +75,9 @@ pub(crate) fn passwd_lines(content: &MapContent) -> String {
 }
 
 /// The groups as lines of `/etc/group`.
-pub(crate) fn group_lines(content: &MapContent) -> String {
-    let line = |group: &MapGroup| {
-        let mut members: Vec<&str> = group.members.iter().map(|name| name.as_str()).collect();
+pub(crate) fn group_lines(content: &MapContent<'_>) -> String {
+    let line = |group: &MapGroup<'_>| {
+        let mut members: Vec<&str> = group.members.iter().map(|name| &**name).collect();
         members.sort_unstable();
         format!("{}:x:{}:{}\n", group.name, group.gid, members.join(","))
     };

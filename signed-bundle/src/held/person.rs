@@ -1,12 +1,13 @@
 //! People, packed.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use policy::UserState;
-use posix_names::{Gecos, Gid, HomeDirectory, LoginShell, Uid, UserName};
+use posix_names::{DEFAULT_HOME_ROOT, Gecos, Gid, HomeDirectory, LoginShell, Uid, UserName};
 
 use super::group_numbers::GroupNumbers;
 use super::packing::{Packing, Unpacking, record_at};
@@ -156,7 +157,16 @@ fn view(mut record: Unpacking<'_>) -> Option<PersonView<'_>> {
     })
 }
 
-impl PersonView<'_> {
+impl<'a> PersonView<'a> {
+    /// Home directory, as text.
+    #[must_use]
+    pub fn home_text(&self) -> Cow<'a, str> {
+        match self.home {
+            "" => Cow::Owned([DEFAULT_HOME_ROOT, self.username].join("/")),
+            home => Cow::Borrowed(home),
+        }
+    }
+
     /// Home directory.
     #[must_use]
     pub fn home(&self) -> Option<HomeDirectory> {

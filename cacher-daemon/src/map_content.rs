@@ -1,0 +1,238 @@
+//! What the identity map of this host says, borrowed from the slice in force and the tables made of
+//! it: nothing of a hundred thousand people is copied before the map itself.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use identity_map::{MapContent, MapGroup, MapUser, MemberPolicy, WriteError, write_map};
+use policy::UserState;
+use posix_names::{Gid, HomeDirectory, Uid};
+use signed_bundle::{GroupNumbers, GroupRecord, VirtualGroup};
+
+use crate::apply::{Inputs, is_unused, own_groups, virtual_group};
+use crate::config::Members;
+use crate::people::Seen;
+use crate::tables::Tables;
+
+const NO_LOGIN_SHELL: &str = "/usr/sbin/nologin";
+
+/// The bytes of the map.
+///
+/// # Errors
+/// Something exceeds a limit of the format.
+pub fn map_of(inputs: &Inputs, tables: &Tables) -> Result<Vec<u8>, WriteError> {
+    let mut content = content(inputs, tables);
+    match write_map(&content) {
+        Err(clash) if clash.is_clash() => {
+            first_of_each(&mut content);
+            write_map(&content)
+        }
+        written => written,
+    }
+}
+
+fn content<'a>(inputs: &'a Inputs, tables: &'a Tables) -> MapContent<'a> {
+    let mut content = MapContent {
+        version: inputs.manifest.version,
+        issued_at_ms: inputs.manifest.issued.as_millisecond(),
+        enumerate: inputs.nss.enumerate,
+        member_policy: match inputs.nss.members {
+            Members::All | Members::Here => MemberPolicy::All,
+            Members::None => MemberPolicy::None,
+        },
+        owners: inputs.nss.owners,
+        ..MapContent::default()
+    };
+    add_everyone(&mut content, inputs, tables);
+    add_strangers(&mut content, inputs);
+    content
+}
+
+/// A map with two records of one name or number is not written at all, so the first stays: people
+/// of the bundle before strangers, virtual groups before others, shared ones before private ones.
+fn first_of_each(content: &mut MapContent<'_>) {
+    let (mut names, mut uids) = (HashSet::new(), HashSet::new());
+    content.users.retain(|user| {
+        !names.contains(&user.name) && uids.insert(user.uid) && names.insert(user.name.clone())
+    });
+    let (mut names, mut gids) = (HashSet::new(), HashSet::new());
+    content.groups.retain(|group| {
+        !names.contains(&group.name) && gids.insert(group.gid) && names.insert(group.name.clone())
+    });
+}
+
+/// The virtual groups, the groups of the bundle, and its people with a private group for each. People
+/// in order of names, and so the members of every group: that is the order the map wants.
+fn add_everyone<'a>(content: &mut MapContent<'a>, inputs: &'a Inputs, tables: &'a Tables) {
+    let mut virtuals = Virtuals::of(inputs, tables);
+    let mut numbered = Numbered::of(inputs);
+    let mut private = Vec::with_capacity(tables.people.len());
+    content.users.reserve_exact(tables.people.len());
+    for person in tables.people.in_order_of_names() {
+        let Some(mut user) = map_user(&person) else {
+            continue;
+        };
+        let view = *person.view();
+        let is_listed = match inputs.nss.members {
+            Members::All => true,
+            Members::Here => person.state() == UserState::Active,
+            Members::None => false,
+        };
+        for group in view.groups() {
+            user.groups
+                .extend(numbered.join(group, view.username, is_listed));
+        }
+        virtuals.join(&mut user, view.username, is_listed);
+        let gid = user.uid.private_group();
+        if !numbered.has(gid) {
+            private.push(MapGroup {
+                name: Cow::Borrowed(view.username),
+                gid,
+                members: Vec::new(),
+            });
+        }
+        content.users.push(user);
+    }
+    let groups = virtuals.groups().chain(numbered.groups).chain(private);
+    content.groups = groups.collect();
+}
+
+/// Somebody without their groups.
+fn map_user<'a>(person: &Seen<'a>) -> Option<MapUser<'a>> {
+    let view = *person.view();
+    Some(MapUser {
+        name: Cow::Borrowed(view.username),
+        uid: Uid::new(u64::from(view.uid)).ok()?,
+        gid: Gid::new(u64::from(view.gid)).ok()?,
+        gecos: Cow::Borrowed(view.gecos),
+        home: view.home_text(),
+        shell: Cow::Borrowed(person.shell_text()),
+        groups: Vec::with_capacity(8),
+    })
+}
+
+/// The groups that sshd's settings go by.
+struct Virtuals<'a> {
+    everybody: Option<MapGroup<'a>>,
+    key_and_code: Option<MapGroup<'a>>,
+    /// Uids of those in the latter, in order.
+    asked: &'a [u32],
+}
+
+impl<'a> Virtuals<'a> {
+    fn of(inputs: &Inputs, tables: &'a Tables) -> Self {
+        let group = |which| {
+            let (name, gid) = virtual_group(inputs, which)?;
+            let name = Cow::Owned(name.to_string());
+            let members = Vec::new();
+            Some(MapGroup { name, gid, members })
+        };
+        let asked = tables.key_and_code.as_slice();
+        Self {
+            everybody: group(VirtualGroup::Everybody),
+            key_and_code: group(VirtualGroup::KeyAndCode).filter(|_| !asked.is_empty()),
+            asked,
+        }
+    }
+
+    fn join(&mut self, user: &mut MapUser<'a>, name: &'a str, is_listed: bool) {
+        if let Some(everybody) = &mut self.everybody {
+            user.groups.push(everybody.gid);
+            let listed = is_listed.then_some(Cow::Borrowed(name));
+            everybody.members.extend(listed);
+        }
+        let asked = self.asked.binary_search(&user.uid.get()).is_ok();
+        // Always listed in full: what sshd does not see there it does not do.
+        if let Some(group) = self.key_and_code.as_mut().filter(|_| asked) {
+            user.groups.push(group.gid);
+            group.members.push(Cow::Borrowed(name));
+        }
+    }
+
+    fn groups(self) -> impl Iterator<Item = MapGroup<'a>> {
+        [self.key_and_code, self.everybody].into_iter().flatten()
+    }
+}
+
+/// The groups of the bundle as they fill, found by the numbers that stand in people's records.
+struct Numbered<'a> {
+    groups: Vec<MapGroup<'a>>,
+    gids: HashSet<Gid>,
+    /// By number: the place among the groups, for those that are on this host.
+    places: Vec<Option<usize>>,
+}
+
+impl<'a> Numbered<'a> {
+    fn of(inputs: &'a Inputs) -> Self {
+        let own: Vec<&GroupRecord> = own_groups(inputs).collect();
+        let empty = own.iter().map(|group| MapGroup {
+            name: Cow::Borrowed(group.name.as_str()),
+            gid: group.gid,
+            members: Vec::new(),
+        });
+        Self {
+            groups: empty.collect(),
+            gids: own.iter().map(|group| group.gid).collect(),
+            places: places(&own, inputs.read.group_numbers()),
+        }
+    }
+
+    fn has(&self, gid: Gid) -> bool {
+        self.gids.contains(&gid)
+    }
+
+    /// The gid of the group, which lists the person where members are listed.
+    fn join(&mut self, number: u32, name: &'a str, is_listed: bool) -> Option<Gid> {
+        let place = (*self.places.get(number as usize)?)?;
+        let group = self.groups.get_mut(place)?;
+        let listed = is_listed.then_some(Cow::Borrowed(name));
+        group.members.extend(listed);
+        Some(group.gid)
+    }
+}
+
+fn places(own: &[&GroupRecord], numbers: &GroupNumbers) -> Vec<Option<usize>> {
+    let mut places = Vec::new();
+    for (place, group) in own.iter().enumerate() {
+        let Some(number) = numbers.number(&group.id) else {
+            continue;
+        };
+        let number = number as usize;
+        places.resize(places.len().max(number + 1), None);
+        if let Some(empty) = places.get_mut(number) {
+            *empty = Some(place);
+        }
+    }
+    places
+}
+
+/// Owners of files without rights here: name and number agree, and nobody can log in as them.
+fn add_strangers<'a>(content: &mut MapContent<'a>, inputs: &'a Inputs) {
+    let local = &inputs.local;
+    let group = |name: &'a str, gid: Gid| {
+        is_unused(inputs, name, gid).then_some(MapGroup {
+            name: Cow::Borrowed(name),
+            gid,
+            members: Vec::new(),
+        })
+    };
+    for (name, gid) in &inputs.strangers.groups {
+        content.groups.extend(group(name.as_str(), *gid));
+    }
+    for (name, uid) in &inputs.strangers.users {
+        if local.users.contains_key(name.as_str()) || local.has_uid(uid.get()) {
+            continue;
+        }
+        let gid = uid.private_group();
+        content.groups.extend(group(name.as_str(), gid));
+        content.users.push(MapUser {
+            name: Cow::Borrowed(name.as_str()),
+            uid: *uid,
+            gid,
+            gecos: Cow::default(),
+            home: Cow::Owned(HomeDirectory::of(name).into()),
+            shell: Cow::Borrowed(NO_LOGIN_SHELL),
+            groups: Vec::new(),
+        });
+    }
+}
