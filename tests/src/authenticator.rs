@@ -66,14 +66,29 @@ impl Directory {
         let authenticator = Authenticator { totp };
         let path = format!("/me/mfa/totp/{}/confirm", text("id"));
         let _ = ask(&path, json!({"code": authenticator.code(second, -1)}));
-        let made = ask("/me/backup-codes", json!({}));
-        let codes = made.get("codes").and_then(Value::as_array);
-        let codes = codes.or_fail("read the backup codes").iter();
         Enrolled {
             authenticator,
-            backup_codes: codes
-                .map(|code| code.as_str().unwrap_or_default().to_owned())
-                .collect(),
+            backup_codes: self.new_backup_codes(&session),
         }
+    }
+
+    /// The person enrols a YubiKey with one of its passwords, and gets backup codes.
+    #[track_caller]
+    #[must_use]
+    pub fn enrol_yubikey(&self, person: &str, password: &str, touch: &str) -> Vec<String> {
+        let session = self.session_of(person, password);
+        let body = json!({"name": "key", "code": touch});
+        let _ = self.api(&session, ("POST", "/me/mfa/yubikey"), &body);
+        self.new_backup_codes(&session)
+    }
+
+    #[track_caller]
+    fn new_backup_codes(&self, session: &str) -> Vec<String> {
+        let made = self.api(session, ("POST", "/me/backup-codes"), &json!({}));
+        let codes = made.get("codes").and_then(Value::as_array);
+        let codes = codes.or_fail("read the backup codes").iter();
+        codes
+            .map(|code| code.as_str().unwrap_or_default().to_owned())
+            .collect()
     }
 }

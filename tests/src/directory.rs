@@ -155,6 +155,19 @@ impl Directory {
         finish(self.on_its_network("bash").args(["-c", &look])).succeeded()
     }
 
+    /// Starts it again with a YubiKey validation server of its own.
+    #[track_caller]
+    pub fn validate_yubikeys(&self, client: &str, secret: &str, url: &str) {
+        let secret = self.file("yubico-secret", secret);
+        let section = format!(
+            "[yubico]\nclient_id = \"{client}\"\nsecret_file = \"{secret}\"\nurls = [\"{url}\"]\n"
+        );
+        fs::write(self.config(), self.settings() + &section)
+            .or_fail("write the settings of the directory");
+        self.kill();
+        self.start();
+    }
+
     /// Kills it without warning.
     pub fn kill(&self) {
         if let Some(mut child) = self.running.borrow_mut().take() {

@@ -1,6 +1,14 @@
 //! A second factor through real programs: a policy and an authenticator made by the API, a real
 //! sshd, su, sudo and cron, and a person at a terminal.
 
+#[cfg(test)]
+#[expect(
+    dead_code,
+    reason = "its ways to misbehave are tested with the directory"
+)]
+#[path = "../../directory-server/tests/it/validation_server.rs"]
+mod validation_server;
+
 use std::fs;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -8,6 +16,8 @@ use system_tests::{
     Enrolled, Host, LOCAL_PASSWORD, LOCAL_USER, Outcome, PASSWORD, Service, Site, Terminal,
     eventually,
 };
+use tokio::runtime::{Builder, Runtime};
+use validation_server::{CLIENT, ValidationServer, password as touch};
 
 const PASSWORD_PROMPT: &str = "(?i)password[^:\n]*: ";
 const CODE_PROMPT: &str = "(?i)code[^\n]*: ";
@@ -60,6 +70,24 @@ fn told(mut terminal: Terminal, answers: &[(&str, &str)]) -> Outcome {
         terminal.answer(answer);
     }
     terminal.finish()
+}
+
+/// A validation server for YubiKeys on the machine of the directory, until the runtime ends.
+#[cfg(test)]
+fn validation_server(site: &Site) -> (ValidationServer, Runtime) {
+    let door = site.directory.door();
+    let beside = Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .on_thread_start(move || door.enter())
+        .build()
+        .unwrap();
+    let started = beside.spawn(ValidationServer::start());
+    let server = beside.block_on(started).unwrap();
+    let secret = ValidationServer::secret();
+    site.directory
+        .validate_yubikeys(CLIENT, &secret, &server.url);
+    (server, beside)
 }
 
 fn by_password(site: &Site, password: &str, code: &str) -> Outcome {
@@ -190,6 +218,35 @@ fn pam_10_no_way_through_sshd_without_the_code_and_every_way_with_it() {
     let mut jumping = talk(5);
     jumping.expect(CODE_PROMPT).answer(codes.next().unwrap());
     assert_eq!(jumping.finish().text(), "alice");
+}
+
+#[test]
+fn mfa_08_a_key_and_a_touch_of_ones_own_yubikey_open_the_door_once() {
+    const ALICES: &str = "cccccccccccc";
+    const BOBS: &str = "cccccccccccd";
+    let site = Site::new();
+    site.directory.add_person("bob", PASSWORD, &["web"]);
+    let (server, beside) = validation_server(&site);
+    let enrol = |person, key| {
+        site.directory
+            .enrol_yubikey(person, PASSWORD, &touch(key, 1))
+    };
+    let backup_codes = enrol("alice", ALICES);
+    let _ = enrol("bob", BOBS);
+    change(&site, &["policy", "add", "all"]);
+    site.web.until("id alice | grep -q cloudid-key-code");
+
+    let log_in = |code: &str| by_key(&site, code);
+    assert_eq!(log_in(&touch(ALICES, 2)).text(), "alice");
+    refused(&log_in(&touch(ALICES, 2)));
+    let asked = server.asked();
+    refused(&log_in(&touch(BOBS, 2)));
+    assert_eq!(server.asked(), asked, "it is not even asked about");
+    assert_eq!(log_in(&touch(ALICES, 3)).text(), "alice");
+
+    drop(beside);
+    refused(&log_in(&touch(ALICES, 4)));
+    assert_eq!(log_in(&backup_codes[0]).text(), "alice");
 }
 
 #[test]
