@@ -31,6 +31,7 @@ mod sessions;
 mod sockets;
 mod syncing;
 mod table;
+mod timing;
 mod userdb;
 mod userdb_hostile;
 mod world;
