@@ -36,6 +36,9 @@ fn guarded(policy: &[&str]) -> Guarded {
     site.directory.add_person("bob", PASSWORD, &["web"]);
     site.web.until("id bob");
     let enrol = |person| {
+        // The code that confirms must not grow too old on its way.
+        let early = || site.web.number("date +%s") % 30 < 20;
+        assert!(eventually(ARRIVAL, early));
         let now = site.web.number("date +%s");
         site.directory.enrol_factors(person, PASSWORD, now)
     };
