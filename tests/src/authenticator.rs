@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use totp_rs::Totp;
 
 /// Length of a step.
-const STEP_SECONDS: u64 = 30;
+pub(crate) const STEP_SECONDS: u64 = 30;
 
 /// An authenticator that holds one seed.
 pub struct Authenticator {
@@ -21,6 +21,14 @@ impl std::fmt::Debug for Authenticator {
 }
 
 impl Authenticator {
+    /// By the address in a QR code.
+    #[must_use]
+    #[track_caller]
+    pub fn of_address(address: &str) -> Self {
+        let totp = Totp::from_url(address).or_fail("read the key of an authenticator");
+        Self { totp }
+    }
+
     /// The code that it shows `steps` steps after (or before) this second since 1970.
     #[must_use]
     pub fn code(&self, second: u64, steps: i64) -> String {
@@ -62,8 +70,7 @@ impl Directory {
         let ask = |path: &str, body: Value| self.api(&session, ("POST", path), &body);
         let begun = ask("/me/mfa/totp", json!({"name": "phone"}));
         let text = |field: &str| begun.get(field).and_then(Value::as_str).unwrap_or_default();
-        let totp = Totp::from_url(text("otpauth_url")).or_fail("read the address of a seed");
-        let authenticator = Authenticator { totp };
+        let authenticator = Authenticator::of_address(text("otpauth_url"));
         let path = format!("/me/mfa/totp/{}/confirm", text("id"));
         let _ = ask(&path, json!({"code": authenticator.code(second, -1)}));
         Enrolled {

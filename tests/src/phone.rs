@@ -1,24 +1,15 @@
 //! Somebody's phone with an authenticator app: its codes at the time of day, none of them twice.
 
-use crate::command::OrFail;
+use crate::authenticator::{Authenticator, STEP_SECONDS};
 use crate::wait::{eventually, seconds_now};
 use std::cell::Cell;
-use std::fmt;
 use std::time::Duration;
-use totp_rs::Totp;
-
-const STEP_SECONDS: u64 = 30;
 
 /// A phone whose app was given a key.
+#[derive(Debug)]
 pub struct Phone {
-    codes: Totp,
+    app: Authenticator,
     shown: Cell<u64>,
-}
-
-impl fmt::Debug for Phone {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Phone")
-    }
 }
 
 impl Phone {
@@ -37,7 +28,7 @@ impl Phone {
     #[track_caller]
     pub fn of_address(address: &str) -> Self {
         Self {
-            codes: Totp::from_url(address).or_fail("read the key of an authenticator"),
+            app: Authenticator::of_address(address),
             shown: Cell::new(0),
         }
     }
@@ -51,6 +42,6 @@ impl Phone {
         eventually(Duration::from_secs(STEP_SECONDS), || next <= step() + 1);
         let next = next.max(step());
         self.shown.set(next);
-        self.codes.generate(next * STEP_SECONDS).to_string()
+        self.app.code(next * STEP_SECONDS, 0)
     }
 }

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::{patched, time};
 use crate::act::{Act, changes_between};
 use crate::audit::{Draft, Severity};
+use crate::factors::step_up;
 use crate::http::{Body, Call, Refused, etag};
 use crate::password::{Policy, StoredPolicy, check};
 use crate::state::AppState;
@@ -44,6 +45,7 @@ async fn edit(
     Body(patch): Body<Value>,
 ) -> Result<Response, Refused> {
     let mut act = Act::begin(&state, &call.origin).await?;
+    step_up::require_where_enrolled(act.database(), &call.caller, call.now_ms()).await?;
     let before = StoredPolicy::load(act.database()).await?;
     call.require_version(before.version)?;
     let after: PasswordPolicySettings = patched(&before.settings, patch)?;

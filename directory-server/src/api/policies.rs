@@ -18,7 +18,7 @@ use super::{patched, time};
 use crate::act::{Act, changes_between};
 use crate::assign::{Space, claim_name, release_names};
 use crate::audit::{Draft, Severity};
-use crate::factors::{self, Unreadable, effective};
+use crate::factors::{self, Unreadable, effective, step_up};
 use crate::http::{
     Asked, Body, Call, Column, Filters, Listing, NoShortForms, Refused, answer_object, field,
 };
@@ -153,12 +153,19 @@ async fn show(
     Ok(answer_object(&headers, &row.shown()?, row.version))
 }
 
+/// What logins must prove is changed by who has just proven to be themselves.
+async fn begin<'a>(state: &'a AppState, call: &'a Call) -> Result<Act<'a>, Refused> {
+    let mut act = Act::begin(state, &call.origin).await?;
+    step_up::require_where_enrolled(act.database(), &call.caller, call.now_ms()).await?;
+    Ok(act)
+}
+
 async fn create(
     State(state): State<AppState>,
     call: Call,
     Body(settings): Body<PolicySettings>,
 ) -> Result<Response, Refused> {
-    let mut act = Act::begin(&state, &call.origin).await?;
+    let mut act = begin(&state, &call).await?;
     let id = act.new_id(Kind::Policy)?;
     let columns = Columns::of(act.database(), &id, &settings).await?;
     claim_name(act.database(), Space::Policy, &settings.name, &id).await?;
@@ -194,7 +201,7 @@ async fn edit(
     Path(id): Path<String>,
     Body(patch): Body<Value>,
 ) -> Result<Response, Refused> {
-    let mut act = Act::begin(&state, &call.origin).await?;
+    let mut act = begin(&state, &call).await?;
     let row = PolicyRow::find(act.database(), &id).await?;
     call.require_version(row.version)?;
     let before = row.settings()?;
@@ -232,7 +239,7 @@ async fn delete(
     call: Call,
     Path(id): Path<String>,
 ) -> Result<Response, Refused> {
-    let mut act = Act::begin(&state, &call.origin).await?;
+    let mut act = begin(&state, &call).await?;
     let row = PolicyRow::find(act.database(), &id).await?;
     call.require_version(row.version)?;
     sqlx::query("DELETE FROM policies WHERE id = $1")

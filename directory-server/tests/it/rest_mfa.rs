@@ -203,6 +203,38 @@ async fn mfa_10_a_proof_counts_for_one_session_and_five_minutes() {
 }
 
 #[tokio::test]
+async fn mfa_10_an_open_session_alone_changes_no_policy() {
+    let (directory, owner, _) = alice().await;
+    let phone = Phone::enrol(&directory, &owner).await;
+    let policy = json!({"name": "all", "hosts": "*"});
+    let changes = async || {
+        let made = directory.post(&owner, "/policies", policy.clone()).await;
+        let rules = directory.ask(&owner, Method::PATCH, "/password-policy");
+        let rules = rules
+            .header("if-match", "*")
+            .json(&json!({"profile": "pci"}));
+        let gone = directory.ask(&owner, Method::DELETE, "/policies/all");
+        [
+            made,
+            rules.send().await,
+            gone.header("if-match", "*").send().await,
+        ]
+    };
+    directory.pass_ms(6 * MINUTE_MS);
+    let [made, rules, gone] = changes().await;
+    for refused in [made, rules, gone] {
+        assert_eq!(refused.code(), "step_up_required");
+    }
+    directory
+        .post(&owner, "/auth/step-up", phone.typed(&directory))
+        .await
+        .good();
+    for allowed in changes().await {
+        allowed.good();
+    }
+}
+
+#[tokio::test]
 async fn mfa_10_the_first_factor_takes_a_password_typed_within_minutes() {
     let (directory, owner, alice) = alice().await;
     let reset = json!({"password": PASSWORD});
