@@ -12,12 +12,16 @@
 //! | `POST /agent/v1/events` | [`EventBatch`] -> [`EventsStored`] |
 //! | `POST /agent/v1/passwords` | [`PasswordChange`] -> 204, or a problem |
 //! | `POST /agent/v1/verify` | [`PasswordCheck`] -> 204, or a problem |
-//! | `POST /agent/v1/codes` | [`CodeCheck`] -> [`CodeChecked`], or a problem: `code_wrong`, `code_used`, `too_many_tries`, `mfa_not_enrolled` |
+//! | `POST /agent/v1/codes` | [`CodeCheck`] -> [`CodeChecked`], or a problem: `code_wrong`, `code_used`, `too_many_tries`, `mfa_not_enrolled`; [`FACTOR_UNAVAILABLE`] where nobody could tell |
 //! | `POST /agent/v1/owners` | [`OwnersQuestion`] -> [`OwnersAnswer`] |
 //! | `POST /agent/v1/certificates/renew` | [`CertificateRenewal`] -> [`CertificateRenewed`] |
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+/// The directory is there, and whoever it asks about this kind of factor is not: the code of the
+/// problem.
+pub const FACTOR_UNAVAILABLE: &str = "factor_unavailable";
 
 /// Names of the server-sent events on `/agent/v1/stream`. `data` is the decimal version for
 /// [`MANIFEST`](stream::MANIFEST), base64 of a signed message for [`FAST`](stream::FAST), base64

@@ -1,7 +1,9 @@
 //! What a login asks the directory: one attempt inside the budget, and none at all while the
 //! directory is known to be away, so that a flaky link is never worse than none.
 
-use directory_api::agent::{CodeCheck, CodeChecked, PasswordChange, PasswordCheck};
+use directory_api::agent::{
+    CodeCheck, CodeChecked, FACTOR_UNAVAILABLE, PasswordChange, PasswordCheck,
+};
 
 use super::client::CallError;
 use crate::cacher::Cacher;
@@ -51,6 +53,8 @@ impl Cacher {
             Err(CallError::Status { code, .. }) if CODE_WRONG.contains(&code.as_str()) => {
                 CodeAnswered::No(code)
             }
+            // The directory itself is well: nobody else's login is to go by the mirror for this.
+            Err(CallError::Status { code, .. }) if code == FACTOR_UNAVAILABLE => CodeAnswered::Odd,
             Err(
                 error @ CallError::Status {
                     status: 400..500, ..

@@ -49,7 +49,7 @@ fn kind(problem: &Problem) -> Kind {
         (412 | 428, _) | (409, "changed_since_shown" | "plan_stale" | "etag_stale") => {
             Kind::ChangedMeanwhile
         }
-        (503, "not_ready") => Kind::Unreachable,
+        (503, "not_ready" | "factor_unavailable") => Kind::Unreachable,
         _ => Kind::Failed,
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use directory_api::agent::FACTOR_UNAVAILABLE;
 use yubico::config::Config as ServerConfig;
 use yubico::{Verifier, YubicoError};
 
@@ -58,7 +59,7 @@ impl YubiKeys {
                 Err(error) => tracing::warn!(server = %url, why = name_of(&error), "YubiKey"),
             }
         }
-        Err(not_ready())
+        Err(cannot_tell())
     }
 
     fn client(&self) -> Result<reqwest::Client, Refused> {
@@ -71,7 +72,7 @@ impl YubiKeys {
 
     fn key(&self) -> Result<zeroize::Zeroizing<String>, Refused> {
         if self.0.secret_file.as_os_str().is_empty() {
-            return Err(not_ready());
+            return Err(cannot_tell());
         }
         std::fs::read_to_string(&self.0.secret_file)
             .map(zeroize::Zeroizing::new)
@@ -107,13 +108,13 @@ fn name_of(error: &YubicoError) -> &'static str {
 
 fn unusable(setting: &'static str) -> Refused {
     tracing::error!(setting, "[yubico] cannot be used");
-    not_ready()
+    cannot_tell()
 }
 
-fn not_ready() -> Refused {
+fn cannot_tell() -> Refused {
     Refused::new(
         StatusCode::SERVICE_UNAVAILABLE,
-        "not_ready",
+        FACTOR_UNAVAILABLE,
         "The directory cannot check YubiKeys at the moment.",
     )
     .hint("Use another factor; an administrator finds the reason in the server's log.")

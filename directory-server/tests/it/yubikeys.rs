@@ -119,6 +119,7 @@ async fn mfa_08_a_key_that_no_server_verifies_is_not_enrolled() {
         server.is(mood);
         let answer = enrol(&directory, &alice, &password(ALICES, counter)).await;
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{mood:?}");
+        assert_eq!(answer.code(), "factor_unavailable", "{mood:?}");
     }
     server.is(Mood::Status("BAD_OTP"));
     assert_eq!(
