@@ -210,12 +210,12 @@ fn ending_sessions_ends_every_process_of_the_user_and_no_other() {
             .unwrap()
     };
     let mut polite = sleeper(99_991, "exec sleep 60");
-    let mut stubborn = sleeper(99_991, "trap '' TERM HUP; while :; do sleep 1; done");
+    let mut deaf = sleeper(99_991, "trap '' TERM HUP; while :; do sleep 1; done");
     let mut other = sleeper(99_992, "exec sleep 60");
     let ended = end_sessions(99_991, &tree.places).unwrap();
     assert!(ended >= 2, "{ended}");
     assert!(!polite.wait().unwrap().success());
-    assert!(!stubborn.wait().unwrap().success());
+    assert!(!deaf.wait().unwrap().success());
     assert!(
         other.try_wait().unwrap().is_none(),
         "somebody else's process lives"

@@ -81,7 +81,7 @@ fn stored(folder: &Path) -> Bundle {
 }
 
 #[test]
-#[ignore = "prints figures"]
+#[ignore = "prints figures and judges none; the head of the file says how to run it"]
 fn measure_bundles() {
     for (people, groups) in [(10_000, 100), (10_000, 5_000), (100_000, 1_000)] {
         let organisation = Organisation::new();
@@ -107,7 +107,7 @@ fn measure_bundles() {
 
 /// Runs where `measure_bundles` has put everything; by itself it has nothing to measure.
 #[tokio::test]
-#[ignore = "is run by measure_bundles"]
+#[ignore = "measure_bundles runs it in a process of its own, where memory can be read"]
 async fn child() {
     let root = Path::new(".");
     if !root.join("offer1").exists() {

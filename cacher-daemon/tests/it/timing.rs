@@ -142,7 +142,7 @@ async fn mfa_14_the_time_of_an_answer_does_not_tell_known_names_from_unknown_one
 }
 
 #[tokio::test]
-#[ignore = "takes minutes"]
+#[ignore = "takes minutes; `cargo xtask soak` runs it, the gate a shorter one"]
 async fn soak_mfa_14_two_thousand_tries_do_not_tell_known_names_from_unknown_ones() {
     cannot_be_told_apart(500).await;
 }

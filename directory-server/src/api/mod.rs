@@ -18,6 +18,7 @@ mod policies;
 mod projects;
 mod reachable;
 mod roles;
+mod schemas;
 pub(crate) mod ssh_keys;
 pub(crate) mod users;
 

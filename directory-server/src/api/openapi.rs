@@ -40,7 +40,7 @@ pub fn document() -> Value {
             );
         }
     }
-    let schemas = serde_json::to_value(super::operations::Schemas::openapi())
+    let schemas = serde_json::to_value(super::schemas::Schemas::openapi())
         .ok()
         .and_then(|document| document.pointer("/components/schemas").cloned())
         .unwrap_or_default();

@@ -71,7 +71,7 @@ fn nss_04_at_most_two_values_are_alive_however_often_they_change() {
 }
 
 #[test]
-#[ignore = "takes minutes"]
+#[ignore = "takes minutes; `cargo xtask soak` runs it, the gate a shorter one"]
 fn soak_values_change_under_many_readers() {
     stress(20_000_000);
 }

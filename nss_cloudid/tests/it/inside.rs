@@ -19,7 +19,7 @@ pub(crate) fn random_answers(host: &Host) -> Vec<String> {
 }
 
 #[test]
-#[ignore = "runs inside a host, started by another test"]
+#[ignore = "means nothing by itself: other tests start it in a mount namespace of theirs"]
 #[expect(clippy::print_stdout, reason = "how the answers get out")]
 fn random_operations() {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
