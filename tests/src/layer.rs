@@ -56,6 +56,29 @@ pub const NAME_SERVICES: Layer = Layer {
             sssd-pac.socket sssd-pam.socket sssd-pam-priv.socket sssd-ssh.socket sssd-sudo.socket",
 };
 
+/// Further ways into a host that boots as a server does: at, units of users, windows over ssh.
+pub const DOORS: Layer = Layer {
+    name: "doors",
+    packages: &[
+        "systemd",
+        "systemd-sysv",
+        "systemd-container",
+        "dbus",
+        "dbus-user-session",
+        "libpam-systemd",
+        "at",
+        "xauth",
+    ],
+    setup: SYSTEMD.setup,
+};
+
+/// SSH for scripts in Python.
+pub const PARAMIKO: Layer = Layer {
+    name: "paramiko",
+    packages: &["python3-paramiko"],
+    setup: "",
+};
+
 /// A compiler for programs of 32 bits.
 pub const WORKSHOP: Layer = Layer {
     name: "workshop",
@@ -99,6 +122,8 @@ pub fn prepare_roots() {
     for layer in [
         SYSTEMD,
         NAME_SERVICES,
+        DOORS,
+        PARAMIKO,
         WORKSHOP,
         NFS_NAMES,
         OLD_RELEASE,

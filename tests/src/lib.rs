@@ -29,6 +29,7 @@ mod client;
 mod command;
 mod directory;
 mod faults;
+mod guarded;
 mod host;
 mod init;
 mod installation;
@@ -37,6 +38,7 @@ mod layer;
 mod leftovers;
 mod network;
 mod packages;
+mod paramiko;
 mod people;
 mod phone;
 mod programs;
@@ -55,15 +57,17 @@ pub use client::{Client, Login, Ssh};
 pub use command::{Outcome, fail};
 pub use directory::{ADMINISTRATOR, DIRECTORY_PORT, Directory, Door};
 pub use faults::Disk;
+pub use guarded::{CODE_PROMPT, Guarded, PASSWORD_PROMPT};
 pub use host::Host;
 pub use installation::{HOST_PACKAGES, Installation};
 pub use lab::{LOCAL_PASSWORD, LOCAL_USER, Lab, ROOT_PASSWORD};
 pub use layer::{
-    BROWSER, Layer, NAME_SERVICES, NFS_NAMES, OLD_RELEASE, PACKAGING, SYSTEMD, WORKSHOP,
-    a_browser_is_impossible, prepare_roots,
+    BROWSER, DOORS, Layer, NAME_SERVICES, NFS_NAMES, OLD_RELEASE, PACKAGING, PARAMIKO, SYSTEMD,
+    WORKSHOP, a_browser_is_impossible, prepare_roots,
 };
 pub use network::Address;
 pub use packages::{Packages, Recipe};
+pub use paramiko::{ScriptHost, ScriptKey};
 pub use people::{FIRST_PERSON, FIRST_TEAM, crowd};
 pub use phone::Phone;
 pub use rpm::{gather_programs, rpm_packages};
