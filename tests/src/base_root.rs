@@ -1,6 +1,6 @@
-//! The root file system all throw-away hosts start from: made once by debootstrap, of the machine's
-//! own release (so that what is built here runs there), and kept under a name that changes with the
-//! recipe.
+//! The root file systems throw-away hosts start from: made once by debootstrap and kept under a name
+//! that changes with the recipe. Most hosts are of the machine's own release, so that what is built
+//! here runs there; some are of a later one.
 
 use crate::command::{OrFail, fail, run};
 use sha2::{Digest, Sha256};
@@ -27,8 +27,16 @@ const PACKAGES: &[&str] = &[
     "pamtester",
 ];
 
+/// What later releases need from the start: there cron wants an account that systemd makes.
+const PACKAGES_ELSEWHERE: &[&str] = &["systemd", "systemd-sysv", "dbus", "libpam-systemd"];
+
 /// Accounts and settings every host starts with, run once inside the new root.
 const SETUP: &str = include_str!("base_root.sh");
+
+/// Run inside the root of another release than the machine's. A mirror may hold an older copy of a
+/// release that changes every day.
+const SETUP_ELSEWHERE: &str =
+    "echo 'Acquire::Check-Valid-Until \"false\";' > /etc/apt/apt.conf.d/90-lab";
 
 /// Where roots and running hosts are kept.
 const CACHE: &str = "/var/cache/cloudid-lab";
@@ -40,23 +48,36 @@ pub(crate) fn cache() -> PathBuf {
     folder
 }
 
-/// Makes the root unless it is there, saying so, and answers where it is. Only one process at a
-/// time makes it; the others wait for it.
+/// The root of the machine's own release, made unless it is there.
 #[must_use]
 pub(crate) fn prepare_base_root() -> PathBuf {
+    match try_prepare_base_root(&release_of_the_machine()) {
+        Ok(root) => root,
+        Err(why) => fail(&why),
+    }
+}
+
+/// Makes the root of a release unless it is there, saying so, and answers where it is. Only one
+/// process at a time makes one; the others wait for it.
+pub(crate) fn try_prepare_base_root(suite: &str) -> Result<PathBuf, String> {
     let folder = cache();
-    let suite = release_of_the_machine();
-    let recipe = recipe_of(&[&PACKAGES.join(","), SETUP]);
+    let mut packages = PACKAGES.join(",");
+    let mut setup = SETUP.to_owned();
+    if suite != release_of_the_machine() {
+        let _ = write!(packages, ",{}", PACKAGES_ELSEWHERE.join(","));
+        let _ = write!(setup, "\n{SETUP_ELSEWHERE}");
+    }
+    let recipe = recipe_of(&[&packages, &setup]);
     let root = folder.join(format!("base-{suite}-{recipe}"));
     let lock = File::create(folder.join("base.lock")).or_fail("make the lock of the base root");
     lock.lock().or_fail("lock the base root");
     if !root.is_dir() {
-        make(&suite, &root);
+        make(suite, &packages, &setup, &root)?;
     }
-    root
+    Ok(root)
 }
 
-fn make(suite: &str, root: &Path) {
+fn make(suite: &str, packages: &str, setup: &str, root: &Path) -> Result<(), String> {
     let half = root.with_extension("half");
     say(&format!(
         "making the base root of the throw-away hosts ({suite}, about a minute) ..."
@@ -65,33 +86,31 @@ fn make(suite: &str, root: &Path) {
         "rm",
         &["-rf", "--one-file-system", &half.display().to_string()],
     );
+    let mirror = mirror(suite).ok_or(format!("apt knows no mirror for {suite}"))?;
     let made = Command::new("debootstrap")
         .arg("--variant=minbase")
-        .arg(format!("--include={}", PACKAGES.join(",")))
+        .arg(format!("--include={packages}"))
         .arg(suite)
         .arg(&half)
-        .arg(mirror(suite))
+        .arg(mirror)
         .output()
         .or_fail("start debootstrap");
     if !made.status.success() {
-        fail(&format!(
-            "debootstrap failed:\n{}",
-            String::from_utf8_lossy(&made.stdout)
-        ));
+        let said = String::from_utf8_lossy(&made.stdout);
+        return Err(format!("debootstrap {suite} failed:\n{said}"));
     }
     let set_up = Command::new("chroot")
         .arg(&half)
-        .args(["/bin/sh", "-euc", SETUP])
+        .args(["/bin/sh", "-euc", setup])
         .output()
         .or_fail("start chroot");
     if !set_up.status.success() {
-        fail(&format!(
-            "the new root: {}",
-            String::from_utf8_lossy(&set_up.stderr)
-        ));
+        let said = String::from_utf8_lossy(&set_up.stderr);
+        return Err(format!("the new root of {suite}: {said}"));
     }
     fs::rename(&half, root).or_fail("put the new base root in its place");
     say("base root ready");
+    Ok(())
 }
 
 /// A short name that changes whenever the recipe does.
@@ -109,7 +128,7 @@ pub(crate) fn recipe_of(parts: &[&str]) -> String {
         })
 }
 
-fn release_of_the_machine() -> String {
+pub(crate) fn release_of_the_machine() -> String {
     let release = fs::read_to_string("/etc/os-release").or_fail("read /etc/os-release");
     let codename = release
         .lines()
@@ -119,8 +138,8 @@ fn release_of_the_machine() -> String {
         .to_owned()
 }
 
-/// The mirror this machine itself installs from.
-fn mirror(suite: &str) -> String {
+/// Where this machine itself installs a release from, or else its own one: a mirror has them all.
+fn mirror(suite: &str) -> Option<String> {
     let targets = run(
         "apt-get",
         &[
@@ -130,12 +149,13 @@ fn mirror(suite: &str) -> String {
             "Created-By: Packages",
         ],
     );
-    let of_suite = |line: &str| {
-        let (address, release) = line.split_once(' ')?;
-        (release == suite).then(|| address.to_owned())
+    let of_release = |wanted: &str| {
+        targets.lines().find_map(|line| {
+            let (address, release) = line.split_once(' ')?;
+            (release == wanted).then(|| address.to_owned())
+        })
     };
-    let found = targets.lines().find_map(of_suite);
-    found.or_fail(&format!("find a mirror of {suite} in the settings of apt"))
+    of_release(suite).or_else(|| of_release(&release_of_the_machine()))
 }
 
 /// Tells whoever watches: that something takes long, or a figure.

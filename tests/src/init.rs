@@ -106,7 +106,7 @@ umount -l /sys/fs/cgroup
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 libraries=$root/lib/x86_64-linux-gnu:$root/lib/x86_64-linux-gnu/systemd
 exec /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin \
-    "$root/lib64/ld-linux-x86-64.so.2" --library-path "$libraries" "$root/usr/bin/systemd-nspawn" \
+    "$root/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2" --library-path "$libraries" "$root/usr/bin/systemd-nspawn" \
     --quiet --directory="$root" --machine="$name" --boot --register=no --keep-unit \
     --console=read-only --network-namespace-path="/run/netns/$network" --resolv-conf=off \
     --timezone=off

@@ -8,6 +8,7 @@ use crate::host::Host;
 use crate::lab::{LOCAL_PASSWORD, LOCAL_USER, Lab, ROOT_PASSWORD};
 use crate::layer::Layer;
 use crate::packages::Packages;
+use crate::release::Release;
 use crate::site::PASSWORD;
 
 /// Everything that installs cloudid on a host.
@@ -40,6 +41,13 @@ impl Installation {
     #[track_caller]
     pub fn on(layer: &Layer) -> Self {
         Self::around(|lab| lab.booted_host_with("web-1", layer))
+    }
+
+    /// A clean host of a chosen release; see [`Release::is_impossible`].
+    #[must_use]
+    #[track_caller]
+    pub fn of_release(release: Release) -> Self {
+        Self::around(|lab| lab.booted_host_of(release, "web-1"))
     }
 
     #[track_caller]

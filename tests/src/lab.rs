@@ -8,9 +8,10 @@ use crate::command::{OrFail, fail, run};
 use crate::faults::Disk;
 use crate::host::Host;
 use crate::init::Init;
-use crate::layer::{Layer, Root, SYSTEMD};
+use crate::layer::{Layer, Root, SERVER, SYSTEMD};
 use crate::leftovers;
 use crate::network::{Cable, Network};
+use crate::release::Release;
 use std::cell::Cell;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -120,8 +121,25 @@ impl Lab {
     #[must_use]
     #[track_caller]
     pub fn booted_host_with(&self, name: &str, layer: &Layer) -> Host {
+        self.boot(name, Root::with(layer))
+    }
+
+    /// A host of a chosen release that boots as a server does; switched on. See
+    /// [`Release::is_impossible`].
+    #[must_use]
+    #[track_caller]
+    pub fn booted_host_of(&self, release: Release, name: &str) -> Host {
+        let root = match Root::of_release(release, &SERVER) {
+            Ok(root) => root,
+            Err(why) => fail(&why),
+        };
+        self.boot(name, root)
+    }
+
+    #[track_caller]
+    fn boot(&self, name: &str, root: Root) -> Host {
         let init = Init::Systemd(ControlGroup::of_host(&self.name, name));
-        let host = self.new_host(name, Root::with(layer), init, Disk::Ample);
+        let host = self.new_host(name, root, init, Disk::Ample);
         host.switch_on();
         host
     }

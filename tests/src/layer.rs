@@ -1,8 +1,9 @@
 //! Debian packages that only some hosts need: installed once over the base root, kept under a name
 //! that changes with the recipe, laid under every host that asks for them.
 
-use crate::base_root::{cache, prepare_base_root, recipe_of, say};
+use crate::base_root::{cache, prepare_base_root, recipe_of, say, try_prepare_base_root};
 use crate::command::{OrFail, fail};
+use crate::release::Release;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -32,6 +33,20 @@ pub const SYSTEMD: Layer = Layer {
     setup: "userdel cloudid; userdel cloudid-keys\n\
             systemctl mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer \
             e2scrub_all.timer fstrim.timer console-getty.service",
+};
+
+/// The same with whoever else asks PAM on a server.
+pub(crate) const SERVER: Layer = Layer {
+    name: "server",
+    packages: &[
+        "systemd",
+        "systemd-sysv",
+        "systemd-container",
+        "dbus",
+        "libpam-systemd",
+        "polkitd",
+    ],
+    setup: SYSTEMD.setup,
 };
 
 /// Whoever else answers names on a server, beside systemd.
@@ -132,6 +147,9 @@ pub fn prepare_roots() {
         let _root = Root::with(&layer);
     }
     let _ = a_browser_is_impossible();
+    for release in Release::ALL {
+        let _ = release.is_impossible();
+    }
 }
 
 /// Why there can be no browser here: it is large, and not every mirror has it.
@@ -155,6 +173,13 @@ impl Root {
         let base = prepare_base_root();
         let upper = prepare(&base, layer).join("upper");
         Self(vec![upper, base])
+    }
+
+    /// The root of a release with a layer, or why there can be none.
+    pub(crate) fn of_release(release: Release, layer: &Layer) -> Result<Self, String> {
+        let base = try_prepare_base_root(release.codename())?;
+        let upper = try_prepare(&base, layer)?.join("upper");
+        Ok(Self(vec![upper, base]))
     }
 
     /// As overlayfs wants it.

@@ -7,19 +7,6 @@ use system_tests::{
     eventually, say,
 };
 
-/// Starts at early boot, as soon as names are promised, and before the cacher.
-const EARLY_UNIT: &str = "[Unit]\nDefaultDependencies=no\nAfter=nss-user-lookup.target\n\
-    Before=cloudid-cacher.service sysinit.target\n\
-    [Service]\nType=oneshot\nRemainAfterExit=yes\nUser=alice\nRuntimeDirectory=early\n\
-    RuntimeDirectoryPreserve=yes\n\
-    ExecStart=/bin/sh -c 'id -un > /run/early/name; test ! -S /run/cloudid/pam.sock'\n\
-    [Install]\nWantedBy=sysinit.target\n";
-
-fn add_early_unit(host: &Host) {
-    host.write("/etc/systemd/system/early.service", EARLY_UNIT);
-    host.ok("systemctl daemon-reload && systemctl enable early.service");
-}
-
 fn root_and_local_log_in(host: &Host) {
     let mut login = host.terminal("login");
     login.expect("login: ").answer("root");
@@ -45,7 +32,7 @@ fn nss_20_a_unit_and_a_job_of_alice_start_at_boot_with_the_network_down() {
     let site = Site::booted();
     let web = &site.web;
     site.alice().run("id -un").succeeds();
-    add_early_unit(web);
+    web.add_early_unit_of("alice");
     web.ok("echo '@reboot id -un > /tmp/cron-of-alice' | crontab -u alice -");
     web.ok("loginctl enable-linger alice");
     let known = web.ok("id alice");
@@ -75,7 +62,7 @@ fn nss_20_a_unit_and_a_job_of_alice_start_at_boot_with_the_network_down() {
 fn nss_20_people_are_known_at_boot_without_the_cacher() {
     let site = Site::booted();
     let web = &site.web;
-    add_early_unit(web);
+    web.add_early_unit_of("alice");
     let usual = boot_time(web);
     web.ok("systemctl mask cloudid-cacher.service");
     site.directory.kill();
@@ -122,7 +109,7 @@ fn nss_20_a_host_boots_without_the_state_of_cloudid() {
 
     web.ok("cp /root/fstab /etc/fstab");
     web.ok("echo '/var/lib/cloudid /var/lib/cloudid none bind,ro 0 0' >> /etc/fstab");
-    add_early_unit(web);
+    web.add_early_unit_of("alice");
     web.reboot();
     let read_only = boot_time(web);
     assert!(

@@ -1,56 +1,11 @@
-//! The life of a host by its Debian packages: installed, enrolled, booted, removed, purged. Nothing
-//! of its own files is changed before it is enrolled, and everything is put back afterwards; root and
-//! a local user log in at every step.
+//! What Debian packages leave on a host and what they take away; root and a local user log in whatever
+//! happens to them. The whole life of a host is in `releases.rs`.
 
 use std::time::Duration;
 use system_tests::{
     HOST_PACKAGES, Installation, LOCAL_PASSWORD, LOCAL_USER, Packages, ROOT_PASSWORD, Service,
     Stopwatch,
 };
-
-#[test]
-fn pkg_02_a_host_is_installed_enrolled_booted_and_removed_and_etc_is_as_before() {
-    let scene = Installation::new();
-    let (host, packages) = (&scene.host, Packages::of_this_build());
-    let before = host.etc();
-    host.install_packages(&packages);
-    let installed = host.etc();
-    let of_accounts = ["/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow"];
-    let changed: Vec<&str> = before
-        .lines()
-        .filter(|line| !installed.contains(line) && !line.contains("cloudid"))
-        .filter(|line| !of_accounts.iter().any(|file| line.starts_with(file)))
-        .collect();
-    assert_eq!(changed, Vec::<&str>::new(), "installing changes nothing");
-    assert!(!host.run("systemctl is-active cloudid-cacher").succeeded());
-
-    scene.enrol();
-    scene.alice_logs_in();
-    scene.local_accounts_work("enrolled");
-    let uid = host.ok("id -u alice");
-
-    scene.directory.kill();
-    host.reboot();
-    scene.alice_logs_in();
-    scene.local_accounts_work("booted without the directory");
-
-    let removed = host.apt(&format!("remove {HOST_PACKAGES}"));
-    assert!(removed.succeeded(), "{removed:?}");
-    for file in ["/etc/nsswitch.conf", "/etc/pam.d", "/etc/ssh"] {
-        let left = host.run(&format!("grep -r cloudid {file}"));
-        assert!(!left.succeeded(), "{left:?}");
-    }
-    scene.local_accounts_work("removed");
-    scene.alice_is_refused();
-    assert!(host.has("/home/alice"), "homes stay");
-
-    let purged = host.apt(&format!("purge {HOST_PACKAGES}"));
-    assert!(purged.succeeded(), "{purged:?}");
-    host.etc_is(&before);
-    assert_eq!(host.ok("stat -c %u /home/alice"), uid);
-    host.reboot();
-    scene.local_accounts_work("booted after the purge");
-}
 
 #[test]
 fn pkg_03_a_purge_leaves_no_secret_and_a_new_enrolment_gives_the_same_ids() {
