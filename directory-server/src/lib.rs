@@ -31,4 +31,5 @@ pub mod ssh_key;
 pub mod state;
 pub mod store;
 pub mod tls;
+pub mod turns;
 pub mod upkeep;

@@ -13,6 +13,7 @@ use crate::mail::Mailer;
 use crate::password::Passwords;
 use crate::store::{Organisation, Store};
 use crate::tls::Authority;
+use crate::turns::Turns;
 
 /// Fast-lane messages that a slow stream may fall behind before it must start anew.
 const FAST_LANE_BACKLOG: usize = 1024;
@@ -45,6 +46,8 @@ pub struct AppState {
     pub logins_by_source: Limiter,
     /// Logins per account.
     pub logins_by_account: Limiter,
+    /// Who signs in, one after the other.
+    pub turns: Turns,
     /// Sends mail, where a relay is set.
     pub mailer: Mailer,
     /// Estimates of passwords that nobody has set yet.
@@ -69,6 +72,7 @@ impl AppState {
         let passwords = Passwords::new(&config.password, config.limits.argon2_parallel);
         Self {
             mailer: Mailer::new(config.mail.as_ref()),
+            turns: Turns::beside(config.limits.argon2_parallel),
             store,
             passwords,
             seed_key: SeedKey::at(&config.keys.totp_key_file),

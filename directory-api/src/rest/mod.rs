@@ -57,7 +57,7 @@ pub use preview::{
 pub use problem::{FieldProblem, PROBLEM_TYPE_PREFIX, Problem};
 pub use projects::{Project, ProjectSettings};
 pub use roles::{NewRoleAssignment, Role, RoleAssignment, RoleDescription};
-pub use secret::Secret;
+pub use secret::{Secret, same};
 pub use ssh_keys::{NewSshKey, SshKey};
 pub use system::{Health, Version};
 pub use tags::Tag;

@@ -1,11 +1,12 @@
 //! Text that must not be printed and is wiped when it is no longer needed.
 
 use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq;
 use utoipa::ToSchema;
 use zeroize::Zeroize;
 
 /// A password, a token or another secret on its way to the directory, or from it exactly once.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(value_type = String, format = Password)]
 pub struct Secret(String);
 
@@ -23,6 +24,12 @@ impl Secret {
     }
 }
 
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        same(&self.0, &other.0)
+    }
+}
+
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Secret(…)")
@@ -33,4 +40,11 @@ impl Drop for Secret {
     fn drop(&mut self) {
         self.0.zeroize();
     }
+}
+
+/// Whether two texts are the same. The time tells nothing about where they differ; their length is
+/// no secret.
+#[must_use]
+pub fn same(left: &str, right: &str) -> bool {
+    left.as_bytes().ct_eq(right.as_bytes()).into()
 }

@@ -76,6 +76,7 @@ async fn login(
 ) -> Result<Response, Refused> {
     let name = folded(&login.username);
     count(&state, &origin, &name)?;
+    let _turn = state.turns.turn().await?;
     let user = noted_try(&state, &origin, &name).await?;
     let verifier = user
         .as_ref()
@@ -171,6 +172,7 @@ pub(crate) async fn proven(
         .logins_by_account
         .take(id, origin.now)
         .map_err(too_many)?;
+    let _turn = state.turns.turn().await?;
     let known = noted_try(state, &apart, name).await?;
     let known = known.and_then(|user| user.password_verifier);
     if state.passwords.compare(known, password).await? != Checked::Right {

@@ -73,8 +73,10 @@ pub fn new_token(prefix: &str, random: &Random) -> Result<(String, String), NoRa
     Ok((token, hash))
 }
 
-/// Tokens have 256 random bits: a plain hash cannot be turned back.
-pub(crate) fn token_hash(token: &str) -> String {
+/// Under which a token is stored and looked up. Tokens have 256 random bits: a plain hash cannot be
+/// turned back.
+#[must_use]
+pub fn token_hash(token: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(token))
 }
 

@@ -13,8 +13,8 @@ mod router;
 mod standing;
 
 pub use call::{Call, Origin, Visit, etag};
-pub use caller::{Caller, SESSION_PREFIX, TOKEN_PREFIX, new_token};
-pub(crate) use caller::{token_hash, unauthenticated};
+pub(crate) use caller::unauthenticated;
+pub use caller::{Caller, SESSION_PREFIX, TOKEN_PREFIX, new_token, token_hash};
 pub use filter::{Column, Field, field};
 pub use idempotency::{IdempotencyKey, Kept};
 pub use json::{Body, OptionalBody, merge_patch, strict, typed};

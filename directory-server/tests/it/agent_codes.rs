@@ -29,7 +29,7 @@ pub(crate) async fn world() -> (Directory, Host, Host, Totp) {
     (directory, one, other, totp)
 }
 
-async fn enrol(directory: &Directory) -> Totp {
+pub(crate) async fn enrol(directory: &Directory) -> Totp {
     let origin = Origin::of_system(directory.app.clock.now());
     let mut act = Act::begin(&directory.app, &origin).await.unwrap();
     let begun = factors::begin_totp(&mut act, WHO, "phone").await.unwrap();

@@ -81,6 +81,11 @@ impl Default for TokenSettings {
 
 impl Directory {
     pub(crate) async fn new() -> Self {
+        Self::with_changed(|_| ()).await
+    }
+
+    /// With other settings than those that are shipped.
+    pub(crate) async fn with_changed(change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(AtomicI64::new(START_MS));
         let hand = Arc::clone(&clock);
@@ -107,7 +112,8 @@ impl Directory {
             key: "totp_key_file".to_owned(),
             value: folder.path().join("totp.key").display().to_string(),
         };
-        let config = Config::read("", &[key_file]).unwrap();
+        let mut config = Config::read("", &[key_file]).unwrap();
+        change(&mut config);
         let app = AppState::new(store, organisation, config, authority, (time, random));
         let (keys, wakes) = (Arc::new(keys), Wakes::default());
         let publisher = Publisher::new(app.clone(), Arc::clone(&keys), wakes.clone())
@@ -128,6 +134,10 @@ impl Directory {
             )
             .await;
         directory
+    }
+
+    pub(crate) fn router(&self) -> Router {
+        self.router.clone()
     }
 
     pub(crate) fn now_ms(&self) -> i64 {

@@ -23,6 +23,8 @@ mod agent_world;
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
+mod comparisons;
+#[cfg(test)]
 mod disaster;
 #[cfg(test)]
 mod notices;
@@ -64,6 +66,8 @@ mod rest_resets;
 mod rest_sign_in;
 #[cfg(test)]
 mod rest_takeover;
+#[cfg(test)]
+mod sign_in_queue;
 #[cfg(test)]
 mod validation_server;
 #[cfg(test)]

@@ -3,8 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use directory_api::rest::{BootstrapRequest, Role, UserSettings};
-use subtle::ConstantTimeEq;
+use directory_api::rest::{BootstrapRequest, Role, UserSettings, same};
 
 use super::{Opening, count, open_session};
 use crate::act::Act;
@@ -26,8 +25,7 @@ pub(super) async fn bootstrap(
     let stored: Option<String> = sqlx::query_scalar("SELECT bootstrap_hash FROM organisation")
         .fetch_one(state.store.read())
         .await?;
-    let fits = stored.is_some_and(|stored| stored.as_bytes().ct_eq(given.as_bytes()).into());
-    if !fits {
+    if !stored.is_some_and(|stored| same(&stored, &given)) {
         return Err(wrong_secret());
     }
     let names = [

@@ -107,6 +107,7 @@ pub(super) async fn mfa(
         .logins_by_source
         .take(&source_key(origin.source), origin.now)
         .map_err(too_many)?;
+    let _turn = state.turns.turn().await?;
     let hash = token_hash(request.ticket.expose());
     let (user, policy) = holder(&state, &origin, &hash).await?;
     let origin = of_person(origin, &user);
