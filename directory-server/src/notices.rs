@@ -11,24 +11,45 @@ use crate::mail::Letter;
 /// # Errors
 /// The database fails.
 pub(crate) async fn tell(act: &mut Act<'_>, user: &str, what: &str) -> Result<(), Refused> {
+    if let Some(letter) = letter(act, user, what).await? {
+        act.post_after(letter);
+    }
+    Ok(())
+}
+
+/// What they would be told, where there is a way to.
+///
+/// # Errors
+/// The database fails.
+pub(crate) async fn letter(
+    act: &mut Act<'_>,
+    user: &str,
+    what: &str,
+) -> Result<Option<Letter>, Refused> {
     let found: Option<(String, String, String)> =
         sqlx::query_as("SELECT username, email, state FROM users WHERE id = $1")
             .bind(user)
             .fetch_optional(act.database())
             .await?;
-    if let Some((username, email, state)) = found
-        && state != "staged"
-    {
-        tell_at(act, (user, &username), email, what);
-    }
-    Ok(())
+    Ok(match found {
+        Some((username, email, state)) if state != "staged" => {
+            letter_to(act, (user, &username), email, what)
+        }
+        Some(_) | None => None,
+    })
 }
 
-/// The same, at this address.
+/// Tells somebody at this address.
 pub(crate) fn tell_at(act: &mut Act<'_>, user: (&str, &str), address: String, what: &str) {
+    if let Some(letter) = letter_to(act, user, address, what) {
+        act.post_after(letter);
+    }
+}
+
+fn letter_to(act: &Act<'_>, user: (&str, &str), address: String, what: &str) -> Option<Letter> {
     let state = act.state();
     if !state.mailer.reaches(&address) {
-        return;
+        return None;
     }
     let (organisation, origin) = (&state.organisation.name, act.origin());
     let by = match origin.actor.name.as_str() {
@@ -45,10 +66,10 @@ pub(crate) fn tell_at(act: &mut Act<'_>, user: (&str, &str), address: String, wh
         user.1,
         from.unwrap_or_default(),
     );
-    act.post_after(Letter {
+    Some(Letter {
         to: address,
         user: (user.0.to_owned(), user.1.to_owned()),
         subject: format!("Your account at {organisation}: {what}"),
         text,
-    });
+    })
 }

@@ -1,6 +1,7 @@
 //! People: made, changed, suspended, ended. A name is never used again.
 
 mod import;
+mod show;
 
 use std::path::PathBuf;
 
@@ -45,7 +46,7 @@ const ENFORCEMENT_COLUMNS: &[Column] = &[
 pub(crate) enum UserVerb {
     /// List users
     List(Filter),
-    /// Show one user
+    /// Show one user, with second factors and locks
     Show { user: String },
     /// Hosts that a user can reach, and why
     Access { user: String },
@@ -171,7 +172,7 @@ pub(crate) async fn run(verb: UserVerb, context: &Context) -> Result<(), Failure
                 .query_if("q", filter.search.as_ref());
             objects::list(call, COLUMNS, context).await
         }
-        UserVerb::Show { user } => objects::show(&["users", &user], context).await,
+        UserVerb::Show { user } => show::run(&user, context).await,
         UserVerb::Access { user } => {
             objects::list(
                 Call::get(&["users", &user, "access"]),

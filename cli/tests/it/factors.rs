@@ -34,12 +34,45 @@ fn directory(asked: &Asked) -> (u16, &'static str, String) {
             r#"{"codes":["AAAA-BBBB-CCCC-DDDD","EEEE-FFFF-GGGG-HHHH"]}"#.to_owned(),
         ),
         "POST /api/v1/me/backup-codes/confirm" => (200, "", LEFT.to_owned()),
+        "GET /api/v1/users/alice" => (200, "", user()),
         "POST /api/v1/users/alice/reset-mfa" | "POST /api/v1/users/alice/unlock" => {
             (204, "", String::new())
         }
         "DELETE /api/v1/me/mfa/phone" => (403, "", PROVE.to_owned()),
         other => panic!("nobody should ask {other}"),
     }
+}
+
+fn user() -> String {
+    let begun = PHONE.replace("phone", "tablet");
+    let begun = begun.replace(
+        "\"confirmed_at\":\"2026-01-01T00:00:00.000Z\"",
+        "\"confirmed_at\":null",
+    );
+    format!(
+        r#"{{"id":"usr_1","username":"alice","mfa":[{PHONE},{begun}],"backup_codes":{LEFT},
+        "codes_locked_until":"2026-01-01T00:15:00.000Z","code_used_twice_at":null}}"#
+    )
+}
+
+#[test]
+fn a_person_is_shown_with_factors_and_locks() {
+    let (person, _directory) = Person::signed_in(directory);
+    let shown = person.types(&["user", "show", "alice"]);
+    assert_eq!(shown.code, 0, "{shown:?}");
+    for line in [
+        "mfa                 phone (totp since 2026-01-01T00:00:00.000Z),tablet (totp, not confirmed)",
+        "codes locked until  2026-01-01T00:15:00.000Z",
+        "code used twice at  -",
+    ] {
+        assert!(shown.output.lines().any(|found| found == line), "{shown:?}");
+    }
+    assert!(shown.output.contains("left=3"), "{shown:?}");
+    let json = person
+        .types(&["user", "show", "alice", "-o", "json"])
+        .output;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["mfa"][0]["kind"], "totp");
 }
 
 #[test]

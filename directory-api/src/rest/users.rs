@@ -7,7 +7,7 @@ use posix_names::{HomeDirectory, LoginShell, Uid, UserName};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Secret, Time};
+use super::{BackupCodes, MfaDevice, Secret, Time};
 
 /// A person.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -40,6 +40,14 @@ pub struct User {
     pub password: PasswordStatus,
     /// How many SSH keys are registered.
     pub ssh_keys: u64,
+    /// Devices that show or type one-time codes.
+    pub mfa: Vec<MfaDevice>,
+    /// How many backup codes are left, and since when.
+    pub backup_codes: BackupCodes,
+    /// Codes are refused until then, after wrong ones.
+    pub codes_locked_until: Option<Time>,
+    /// When a code of theirs was last seen a second time; until somebody unlocks.
+    pub code_used_twice_at: Option<Time>,
     /// Moment of creation.
     pub created_at: Time,
     /// Id of the creator.

@@ -4,6 +4,7 @@ mod backup;
 mod init;
 mod passphrase;
 mod renew;
+mod reset_mfa;
 mod serve;
 
 use std::path::{Path, PathBuf};
@@ -16,8 +17,9 @@ use crate::clock::{Clock, Random};
 use crate::config::{BadConfig, Config, Override};
 use crate::keys::KeyError;
 use crate::publish::PublishError;
-use crate::store::OpenError;
-use crate::tls::{AuthorityError, ListenError};
+use crate::state::AppState;
+use crate::store::{self, OpenError};
+use crate::tls::{Authority, AuthorityError, ListenError};
 
 /// What comes from outside of the program.
 pub struct Outside {
@@ -60,6 +62,8 @@ enum Verb {
     Backup(backup::Backup),
     /// Put such a copy where the database was.
     Restore(backup::Restore),
+    /// Take all second factors and locks away from somebody whom nobody else can help.
+    ResetMfa(reset_mfa::ResetMfa),
     /// Check the settings and say everything that is wrong with them.
     CheckConfig {
         /// Print the settings in force.
@@ -116,6 +120,7 @@ pub async fn run(outside: Outside) -> Result<(), CommandError> {
         Verb::Serve => serve::run(outside, config).await,
         Verb::Backup(backup) => backup.run(&config).await,
         Verb::Restore(restore) => restore.run(&config).await,
+        Verb::ResetMfa(reset) => reset.run(outside, config).await,
         Verb::CheckConfig { print_config } => {
             say(&if print_config {
                 format!("{config:#?}")
@@ -125,6 +130,23 @@ pub async fn run(outside: Outside) -> Result<(), CommandError> {
             Ok(())
         }
     }
+}
+
+/// What the server works with, as its settings say.
+async fn state_of(outside: Outside, config: Config) -> Result<AppState, CommandError> {
+    let (store, mut organisation) = store::open(&config.database).await?;
+    if !config.server.public_url.is_empty() {
+        organisation
+            .public_url
+            .clone_from(&config.server.public_url);
+    }
+    let authority = Authority::load(
+        &read_text(&config.keys.ca_cert)?,
+        &read_text(&config.keys.ca_key)?,
+        &read_text(&config.server.tls_cert)?,
+    )?;
+    let hand = (outside.clock, outside.random);
+    Ok(AppState::new(store, organisation, config, authority, hand))
 }
 
 fn read_config(path: &Path, environment: &[(String, String)]) -> Result<Config, CommandError> {

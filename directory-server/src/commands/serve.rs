@@ -6,43 +6,26 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use super::{CommandError, Outside, read_text};
+use super::{CommandError, Outside, read_text, state_of};
 use crate::agent::{self, HostChannel};
 use crate::config::Config;
 use crate::keys::SigningKeys;
 use crate::publish::{Publisher, Wakes};
-use crate::state::AppState;
-use crate::tls::{self, Authority};
-use crate::{http, store, upkeep};
+use crate::{http, tls, upkeep};
 
 pub(super) async fn run(outside: Outside, config: Config) -> Result<(), CommandError> {
     start_log();
-    let (store, mut organisation) = store::open(&config.database).await?;
-    if !config.server.public_url.is_empty() {
-        organisation
-            .public_url
-            .clone_from(&config.server.public_url);
-    }
-    let chain_pem = read_text(&config.server.tls_cert)?;
-    let authority = Authority::load(
-        &read_text(&config.keys.ca_cert)?,
-        &read_text(&config.keys.ca_key)?,
-        &chain_pem,
-    )?;
-    let key_pem = read_text(&config.server.tls_key)?;
-    let acceptor = tls::acceptor(&chain_pem, &key_pem, authority.certificate())?;
-    let address = config.server.listen;
+    let state = state_of(outside, config).await?;
+    let server = &state.config.server;
+    let (chain_pem, key_pem) = (read_text(&server.tls_cert)?, read_text(&server.tls_key)?);
+    let acceptor = tls::acceptor(&chain_pem, &key_pem, state.authority.certificate())?;
+    let address = server.listen;
     let listener = TcpListener::bind(address)
         .await
         .map_err(|error| CommandError::Bind(address, error))?;
-    let signing = SigningKeys::load(&config.keys, &organisation.id, outside.clock.now())?;
-    let state = AppState::new(
-        store.clone(),
-        organisation,
-        config,
-        authority,
-        (outside.clock, outside.random),
-    );
+    let (keys, organisation) = (&state.config.keys, &state.organisation.id);
+    let signing = SigningKeys::load(keys, organisation, state.clock.now())?;
+    let store = state.store.clone();
     let (signing, wakes) = (Arc::new(signing), Wakes::default());
     let publisher = Publisher::new(state.clone(), Arc::clone(&signing), wakes.clone()).await?;
     publisher.start();

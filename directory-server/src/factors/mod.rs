@@ -31,6 +31,7 @@ pub(crate) use proofs::Proofs;
 pub(crate) use seed_key::SeedCipher;
 pub use seed_key::SeedKey;
 pub(crate) use settings::{policy_of, settings_of};
+pub(crate) use throttle::standing;
 pub use throttle::{Limit, unlock};
 pub use upkeep::forget_spent_codes;
 pub use yubikey::YubiKeys;

@@ -2,7 +2,10 @@
 //! is compared; a right code takes back its own try and no other; a lock doubles with each further
 //! one and falls back by one step a quiet day.
 
+use directory_api::rest::Time;
 use sqlx::SqliteConnection;
+
+use crate::reach::moment;
 
 const WINDOW_MS: i64 = 15 * 60 * 1000;
 const DAY_MS: i64 = 24 * 3600 * 1000;
@@ -164,6 +167,37 @@ pub(super) async fn take_back(
         .await
         .map(drop),
     }
+}
+
+/// What stands against somebody's codes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Standing {
+    /// They are refused until then.
+    pub(crate) until: Option<Time>,
+    /// When one of them was seen a second time.
+    pub(crate) used_twice_at: Option<Time>,
+}
+
+/// What stands against somebody's codes now.
+///
+/// # Errors
+/// The database fails.
+pub(crate) async fn standing(
+    database: &mut SqliteConnection,
+    user: &str,
+) -> Result<Standing, sqlx::Error> {
+    let row: Option<(Option<i64>, Option<i64>)> = sqlx::query_as(
+        "SELECT NULLIF(locked_until, 0), used_twice_at FROM factor_tries WHERE user_id = $1",
+    )
+    .bind(user)
+    .fetch_optional(database)
+    .await?;
+    Ok(
+        row.map_or_else(Standing::default, |(until, used_twice)| Standing {
+            until: moment(until).map(Time),
+            used_twice_at: moment(used_twice).map(Time),
+        }),
+    )
 }
 
 /// Lifts a lock, and takes the mark of a code that was used twice away; an administrator's act.

@@ -1,15 +1,13 @@
 //! What happens to the database: DR-05, DR-07, backup and restore.
 
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use directory_server::store::{self, OpenError};
 use serde_json::json;
 
+use crate::installed::Installed;
 use crate::people_world::*;
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_cloudid-directory");
 
 async fn refusal(path: &Path) -> OpenError {
     store::open(path).await.map(drop).unwrap_err()
@@ -99,141 +97,26 @@ async fn a_backup_of_a_busy_directory_is_whole() {
     );
 }
 
-/// A directory of its own process, as an operator runs it.
-struct Installed {
-    folder: tempfile::TempDir,
-    port: u16,
-}
-
-impl Installed {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let at = folder.path().display();
-        let settings = format!(
-            "[server]\nlisten = \"127.0.0.1:{port}\"\npublic_url = \"https://127.0.0.1:{port}\"\n\
-             tls_cert = \"{at}/tls.crt\"\ntls_key = \"{at}/tls.key\"\n\
-             [storage]\nurl = \"sqlite:{at}/cloudid.db\"\n\
-             [password]\nargon2_memory_kib = 19456\nargon2_passes = 2\n\
-             [keys]\nroot_chain = \"{at}/root\"\nsigning_key = \"{at}/signing\"\n\
-             ca_cert = \"{at}/ca.crt\"\nca_key = \"{at}/ca.key\"\n"
+/// The names of all groups.
+async fn groups(installed: &Installed, client: &reqwest::Client, token: &str) -> Vec<String> {
+    let mut there = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let url = installed.url(&format!("/api/v1/groups?limit=200&cursor={cursor}"));
+        let page = client.get(url).bearer_auth(token).send().await.unwrap();
+        let page: serde_json::Value = page.json().await.unwrap();
+        let items = page["items"].as_array().unwrap();
+        there.extend(
+            items
+                .iter()
+                .map(|group| group["name"].as_str().unwrap().to_owned()),
         );
-        std::fs::write(folder.path().join("directory.toml"), settings).unwrap();
-        std::fs::write(
-            folder.path().join("passphrase"),
-            "a passphrase for the root key\n",
-        )
-        .unwrap();
-        Self { folder, port }
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.folder.path().join(name).display().to_string()
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(PROGRAM);
-        command
-            .args(["--config", &self.path("directory.toml")])
-            .args(arguments);
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().unwrap()
-    }
-
-    fn init(&self) {
-        let made = self.run(&[
-            "init",
-            "--organisation",
-            "Example",
-            "--root-key-file",
-            &self.path("root.key"),
-            "--root-passphrase-file",
-            &self.path("passphrase"),
-            "--bootstrap-secret-file",
-            &self.path("secret"),
-        ]);
-        assert!(
-            made.status.success(),
-            "{}",
-            String::from_utf8_lossy(&made.stderr)
-        );
-    }
-
-    fn serve(&self) -> Serving {
-        let child = self
-            .command(&["serve"])
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        Serving(child)
-    }
-
-    fn client(&self) -> reqwest::Client {
-        let ca = std::fs::read(self.path("ca.crt")).unwrap();
-        reqwest::Client::builder()
-            .tls_certs_only([reqwest::Certificate::from_pem(&ca).unwrap()])
-            .timeout(Duration::from_secs(20))
-            .build()
-            .unwrap()
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("https://127.0.0.1:{}{path}", self.port)
-    }
-
-    /// The names of all groups.
-    async fn groups(&self, client: &reqwest::Client, token: &str) -> Vec<String> {
-        let mut there = Vec::new();
-        let mut cursor = String::new();
-        loop {
-            let url = self.url(&format!("/api/v1/groups?limit=200&cursor={cursor}"));
-            let page = client.get(url).bearer_auth(token).send().await.unwrap();
-            let page: serde_json::Value = page.json().await.unwrap();
-            let items = page["items"].as_array().unwrap();
-            there.extend(
-                items
-                    .iter()
-                    .map(|group| group["name"].as_str().unwrap().to_owned()),
-            );
-            match page["next_cursor"].as_str() {
-                Some(next) => cursor = next.to_owned(),
-                None => break,
-            }
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = next.to_owned(),
+            None => break,
         }
-        there
     }
-
-    async fn until_ready(&self, client: &reqwest::Client) {
-        for _ in 0..600 {
-            if client
-                .get(self.url("/readyz"))
-                .send()
-                .await
-                .is_ok_and(|answer| answer.status().is_success())
-            {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("the directory does not come up");
-    }
-}
-
-/// Killed without a word when it goes out of scope.
-struct Serving(Child);
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+    there
 }
 
 #[tokio::test]
@@ -243,16 +126,7 @@ async fn dr_07_no_acknowledged_write_is_lost_when_the_server_is_killed() {
     let client = installed.client();
     let mut serving = installed.serve();
     installed.until_ready(&client).await;
-    let secret = std::fs::read_to_string(installed.path("secret")).unwrap();
-    let body = json!({"secret": secret, "username": OWNER, "password": PASSWORD});
-    let answer = client
-        .post(installed.url("/api/v1/auth/bootstrap"))
-        .json(&body)
-        .send()
-        .await
-        .unwrap();
-    let answer: serde_json::Value = answer.json().await.unwrap();
-    let token = answer["token"].as_str().unwrap().to_owned();
+    let token = installed.first_owner(&client).await;
     let mut acknowledged = Vec::new();
     for round in 0..3 {
         let mut writers = tokio::task::JoinSet::new();
@@ -287,7 +161,7 @@ async fn dr_07_no_acknowledged_write_is_lost_when_the_server_is_killed() {
         installed.until_ready(&client).await;
     }
     assert!(acknowledged.len() > 10, "{} writes", acknowledged.len());
-    let there = installed.groups(&client, &token).await;
+    let there = groups(&installed, &client, &token).await;
     for name in &acknowledged {
         assert!(there.contains(name), "{name} was acknowledged and is gone");
     }

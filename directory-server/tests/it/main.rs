@@ -27,6 +27,8 @@ mod comparisons;
 #[cfg(test)]
 mod disaster;
 #[cfg(test)]
+mod installed;
+#[cfg(test)]
 mod notices;
 #[cfg(test)]
 mod pages;
@@ -42,6 +44,8 @@ mod publish_slices;
 mod publish_upkeep;
 #[cfg(test)]
 mod relay;
+#[cfg(test)]
+mod rescue;
 #[cfg(test)]
 mod rest_access;
 #[cfg(test)]

@@ -15,8 +15,9 @@ use crate::state::AppState;
 
 pub(crate) use create::{NewRow, insert};
 pub(crate) use passwords::{Stored, store_chosen, store_verifier};
+pub(crate) use resets::{FACTORS_TAKEN, take_factors};
 pub(crate) use row::{UserRow, keep_an_owner};
-pub(crate) use states::{set_state, suspend_at_once};
+pub(crate) use states::{lift_locks, set_state, suspend_at_once};
 
 pub(super) fn router() -> Router<AppState> {
     Router::new()

@@ -22,6 +22,9 @@ const OBJECTION_MS: i64 = 24 * 3600 * 1000;
 /// A wish that is older counts for nothing.
 const FORGOTTEN_AFTER_MS: i64 = 3 * OBJECTION_MS;
 
+/// What they are told.
+pub(crate) const FACTORS_TAKEN: &str = "all second factors were removed";
+
 /// What is taken from somebody.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum What {
@@ -56,16 +59,25 @@ pub(super) async fn reset_mfa(
     let row = UserRow::find_to_change(act.database(), &id, &call.caller).await?;
     call.check_version(row.version)?;
     let mut act = admitted(act, &call, &row, What::Factors).await?;
-    let removed = factors::remove_all(&mut act, (&row).into()).await?;
-    super::states::forget_credentials(&mut act, &row.id).await?;
     let draft = Draft::new("user.mfa_reset")
-        .target("user", &row.id, &row.username)
         .severity(Severity::Warning)
-        .detail("removed", removed)
         .detail("reason", body.reason.clone());
-    act.record(draft).await?;
-    notices::tell(&mut act, &row.id, "all second factors were removed").await?;
+    take_factors(&mut act, &row, draft).await?;
+    notices::tell(&mut act, &row.id, FACTORS_TAKEN).await?;
     act.finish_empty().await
+}
+
+/// Takes all factors away, and with them what was opened by them; how many there were.
+pub(crate) async fn take_factors(
+    act: &mut Act<'_>,
+    row: &UserRow,
+    draft: Draft,
+) -> Result<u64, Refused> {
+    let removed = factors::remove_all(act, row.into()).await?;
+    super::states::forget_credentials(act, &row.id).await?;
+    let draft = draft.target("user", &row.id, &row.username);
+    act.record(draft.detail("removed", removed)).await?;
+    Ok(removed)
 }
 
 /// Somebody objects to what others want to reset of theirs.

@@ -6,6 +6,7 @@ use directory_api::rest::{PasswordStatus, Role, Time, User, UserSettings};
 use posix_names::{HomeDirectory, LoginShell, Uid, UserName};
 use sqlx::SqliteConnection;
 
+use crate::factors::{self, Device};
 use crate::http::{Caller, Refused};
 use crate::id::Kind;
 use crate::reach::{moment, user_state};
@@ -120,6 +121,8 @@ impl UserRow {
             .bind(&self.id)
             .fetch_one(&mut *database)
             .await?;
+        let devices = factors::devices_of(&mut *database, &self.id).await?;
+        let codes = factors::standing(&mut *database, &self.id).await?;
         Ok(User {
             id: self.id.clone(),
             username: UserName::parse(&self.username).map_err(broken)?,
@@ -136,6 +139,10 @@ impl UserRow {
                 must_change: self.password_must_change != 0,
             },
             ssh_keys: ssh_keys.unsigned_abs(),
+            mfa: devices.iter().map(Device::shown).collect(),
+            backup_codes: factors::backup_codes_of(&mut *database, &self.id).await?,
+            codes_locked_until: codes.until,
+            code_used_twice_at: codes.used_twice_at,
             created_at: time(self.created_at),
             created_by: self.created_by.clone(),
             updated_at: time(self.updated_at),

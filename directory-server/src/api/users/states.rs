@@ -86,16 +86,21 @@ pub(super) async fn unlock(
     let mut act = Act::begin(&state, &call.origin).await?;
     let row = UserRow::find_to_change(act.database(), &id, &call.caller).await?;
     call.check_version(row.version)?;
+    lift_locks(&mut act, &row.id).await?;
+    act.record(draft("user.unlocked", &row, &body)).await?;
+    finish(act, &row.id).await
+}
+
+/// Of passwords and of codes.
+pub(crate) async fn lift_locks(act: &mut Act<'_>, id: &str) -> Result<(), Refused> {
     sqlx::query(
         "UPDATE users SET locked_until = NULL, failed_logins = 0, first_failed_at = NULL
          WHERE id = $1",
     )
-    .bind(&row.id)
+    .bind(id)
     .execute(act.database())
     .await?;
-    factors::unlock(act.database(), &row.id).await?;
-    act.record(draft("user.unlocked", &row, &body)).await?;
-    finish(act, &row.id).await
+    Ok(factors::unlock(act.database(), id).await?)
 }
 
 /// A tombstone stays: name and uid are never given out again.
