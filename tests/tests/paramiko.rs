@@ -73,6 +73,7 @@ fn mfa_paramiko_that_knows_one_password_types_the_code_behind_it_where_the_host_
     site.web.until("cloudid host-status");
     refused(&machine.knows_one_password(to, PASSWORD));
     assert_eq!(machine.knows_one_password(to, &both).text(), "bob");
+    refused(&machine.knows_one_password(to, &both));
 }
 
 #[test]

@@ -19,6 +19,8 @@ use crate::factors::{Asked, CodeJudged};
 /// password or its verifier.
 const PACE: Duration = Duration::from_millis(400);
 
+const USED: &str = "This code was used. Wait for the next one.";
+
 /// A login at which a code of some kinds is demanded.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Demanded<'a> {
@@ -85,7 +87,10 @@ pub(super) async fn password_and_code(
     }
     note_failure(cacher, demanded.login, demanded.person.is_some(), reason).await;
     slow.await;
-    if let Some(sentence) = super::sentence(cacher, name, &outcome) {
+    let sentence = super::sentence(cacher, name, &outcome);
+    // A code that was used was a right one.
+    let sentence = sentence.or_else(|| (reason == "code_used").then(|| USED.to_owned()));
+    if let Some(sentence) = sentence {
         say(connection, &sentence).await?;
     }
     Ok(outcome)
@@ -145,6 +150,7 @@ async fn judged(
 
 fn why_not(reason: &str) -> Option<&'static str> {
     match reason {
+        "code_used" => Some(USED),
         "code_locked" => Some("Too many wrong codes. Codes are not compared for a while."),
         "clock_behind" => Some("This host's clock is wrong, so verification codes do not count."),
         "horizon_over" => Some(

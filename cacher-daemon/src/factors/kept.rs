@@ -105,12 +105,41 @@ impl Kept {
         strictness.lock_ms.saturating_mul(factor).min(longest)
     }
 
+    /// No when the step, or a later one, was taken before.
+    fn take_step(&mut self, device: &str, step: u64) -> bool {
+        let fresh = self.last_steps.get(device).is_none_or(|last| step > *last);
+        if fresh {
+            self.last_steps.insert(device.to_owned(), step);
+            while self.last_steps.len() > ENTRIES_MAX {
+                self.last_steps.pop_first();
+            }
+        }
+        fresh
+    }
+
+    /// No when the backup code was spent before, or cannot be remembered.
+    fn spend(&mut self, code: &str) -> bool {
+        let full = self.spent.len() >= ENTRIES_MAX;
+        !full && self.spent.insert(code.to_owned())
+    }
+
     /// The code was right: what was counted was no guessing. How long the next lock lasts stays.
     fn right(&mut self) {
         self.wrong = 0;
         self.locked_until_ms = 0;
         self.ever = true;
     }
+}
+
+/// A code that the directory has burnt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Burnt {
+    /// A device and its step.
+    Step(String, u64),
+    /// A backup code.
+    BackupCode(String),
+    /// The password of a YubiKey: no host ever takes one alone.
+    OneTouch,
 }
 
 /// What is kept about everybody.
@@ -169,12 +198,8 @@ impl Ledger {
         step: u64,
     ) -> io::Result<bool> {
         self.change(disk, user, |kept| {
-            let fresh = kept.last_steps.get(device).is_none_or(|last| step > *last);
+            let fresh = kept.take_step(device, step);
             if fresh {
-                kept.last_steps.insert(device.to_owned(), step);
-                while kept.last_steps.len() > ENTRIES_MAX {
-                    kept.last_steps.pop_first();
-                }
                 kept.right();
             }
             fresh
@@ -187,8 +212,7 @@ impl Ledger {
     /// The disk refuses; the code must not count.
     pub fn spend(&self, disk: &dyn Disk, user: &str, code: &str) -> io::Result<bool> {
         self.change(disk, user, |kept| {
-            let full = kept.spent.len() >= ENTRIES_MAX;
-            let fresh = !full && kept.spent.insert(code.to_owned());
+            let fresh = kept.spend(code);
             if fresh {
                 kept.right();
             }
@@ -196,23 +220,26 @@ impl Ledger {
         })
     }
 
-    /// The directory has taken a code and burnt it for every host.
+    /// The directory has taken a code and burnt it for every host. No when this host took it alone
+    /// and the directory has not heard of that yet.
     ///
     /// # Errors
     /// The disk refuses.
-    pub fn taken_elsewhere(
-        &self,
-        disk: &dyn Disk,
-        user: &str,
-        device: &str,
-        step: Option<u64>,
-    ) -> io::Result<()> {
+    pub fn taken_elsewhere(&self, disk: &dyn Disk, user: &str, burnt: &Burnt) -> io::Result<bool> {
         self.change(disk, user, |kept| {
-            if let Some(step) = step {
-                let last = kept.last_steps.entry(device.to_owned()).or_default();
-                *last = step.max(*last);
+            let fresh = match burnt {
+                Burnt::Step(device, step) => kept.take_step(device, *step),
+                Burnt::BackupCode(code) => {
+                    let fresh = !kept.spent.contains(code);
+                    kept.spend(code);
+                    fresh
+                }
+                Burnt::OneTouch => true,
+            };
+            if fresh {
+                kept.right();
             }
-            kept.right();
+            fresh
         })
     }
 

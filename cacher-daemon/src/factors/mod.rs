@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
-use directory_api::agent::CodeCheck;
+use directory_api::agent::{CodeCheck, CodeChecked};
 use local_protocol::{Login, Secret};
 use policy::{FactorKind, Factors, TypedCode};
 use signed_bundle::{CheckBits, PersonRecord};
@@ -23,7 +23,7 @@ use crate::cacher::Cacher;
 use crate::conversation::verifier::Checked;
 use crate::events::Event;
 use crate::sync::online::CodeAnswered;
-use kept::{CodePermit, CodeStrictness, Kept, Ledger};
+use kept::{Burnt, CodePermit, CodeStrictness, Kept, Ledger};
 use offline::{Device, Steps};
 use prompt::OfflineCode;
 
@@ -120,21 +120,31 @@ impl Cacher {
     ) -> CodeJudged {
         // The directory counts for all hosts, and lets somebody whom an admin unlocked.
         match self.ask_directory(asked, code).await {
-            CodeAnswered::Yes(checked) => {
-                let (user, device) = (asked.person.id.clone(), checked.device);
-                let taken = self.with_ledger(move |ledger, disk| {
-                    ledger.taken_elsewhere(disk, &user, &device, checked.step)
-                });
-                match taken.await {
-                    Ok(()) => CodeJudged::Right,
-                    Err(_) => CodeJudged::CannotTell("not_written"),
-                }
-            }
+            CodeAnswered::Yes(checked) => self.judge_burnt(asked, checked).await,
             CodeAnswered::No(reason) if reason == "too_many_tries" => CodeJudged::Locked,
+            CodeAnswered::No(reason) if reason == "code_used" => CodeJudged::Wrong("code_used"),
             CodeAnswered::No(_) => CodeJudged::Wrong("code_wrong"),
             CodeAnswered::Odd => CodeJudged::CannotTell("directory_odd"),
             CodeAnswered::Silent if permit == CodePermit::Locked => CodeJudged::Locked,
             CodeAnswered::Silent => self.judge_alone(asked, kind, code).await,
+        }
+    }
+
+    /// Burnt by the directory; it may have been taken here while that was away.
+    async fn judge_burnt(&self, asked: Asked<'_>, checked: CodeChecked) -> CodeJudged {
+        let user = asked.person.id.clone();
+        let burnt = match (checked.kind, checked.step) {
+            (FactorKind::BackupCode, _) => Burnt::BackupCode(checked.device),
+            (_, Some(step)) => Burnt::Step(checked.device, step),
+            (_, None) => Burnt::OneTouch,
+        };
+        let taken = self
+            .with_ledger(move |ledger, disk| ledger.taken_elsewhere(disk, &user, &burnt))
+            .await;
+        match taken {
+            Ok(true) => CodeJudged::Right,
+            Ok(false) => CodeJudged::Wrong("code_used"),
+            Err(_) => CodeJudged::CannotTell("not_written"),
         }
     }
 
@@ -186,7 +196,8 @@ impl Cacher {
         let steps = Steps::at(self.now(), self.since_boot());
         let found = steps.matching(&user, text_of(code), &devices);
         let Some((device, step)) = found.map(|(device, step)| (device.id.clone(), step)) else {
-            return CodeJudged::Wrong("code_wrong");
+            let used = steps.were_taken(&user, text_of(code), &devices);
+            return CodeJudged::Wrong(if used { "code_used" } else { "code_wrong" });
         };
         let named = device.clone();
         let taken = self

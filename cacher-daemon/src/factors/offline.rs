@@ -49,12 +49,27 @@ impl Steps {
         code: &str,
         devices: &'a [Device],
     ) -> Option<(&'a Device, u64)> {
+        self.fitting(user, code, devices)
+            .rfind(|(device, step)| device.last_step.is_none_or(|last| *step > last))
+    }
+
+    /// Whether the code would count if it had not been taken before, or a later one.
+    #[must_use]
+    pub fn were_taken(self, user: &str, code: &str, devices: &[Device]) -> bool {
+        let mut fits = self.fitting(user, code, devices);
+        fits.any(|(device, step)| device.last_step.is_some_and(|last| step <= last))
+    }
+
+    fn fitting<'a>(
+        self,
+        user: &str,
+        code: &str,
+        devices: &'a [Device],
+    ) -> impl DoubleEndedIterator<Item = (&'a Device, u64)> {
         let tolerated = self.current.saturating_sub(1)..=self.current.saturating_add(1);
-        let mut fits = tolerated.flat_map(|step| devices.iter().map(move |device| (device, step)));
-        fits.rfind(|(device, step)| {
-            let expected = device.bits.at(*step);
-            expected == Some(CheckBits::of_code(user, *step, code))
-                && device.last_step.is_none_or(|last| *step > last)
+        let all = tolerated.flat_map(|step| devices.iter().map(move |device| (device, step)));
+        all.filter(move |(device, step)| {
+            device.bits.at(*step) == Some(CheckBits::of_code(user, *step, code))
                 && *step > self.booted
         })
     }

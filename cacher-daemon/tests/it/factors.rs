@@ -507,13 +507,13 @@ async fn in_one_line_mode_a_single_answer_holds_both() {
     config.pam.one_line = true;
     cacher.reconfigure(config);
     let line = format!("{PASSWORD}{}", code_now());
-    for (line, expected) in [
-        (PASSWORD, Outcome::WrongAnswer),
-        (line.as_str(), Outcome::Allowed),
-        (line.as_str(), Outcome::WrongAnswer),
+    for (line, expected, said) in [
+        (PASSWORD, Outcome::WrongAnswer, 0),
+        (line.as_str(), Outcome::Allowed, 0),
+        (line.as_str(), Outcome::WrongAnswer, 1),
     ] {
         let (heard, outcome) = talk(&cacher, &begin("user1", true), &[line.as_bytes()]).await;
-        assert_eq!((heard.len(), outcome), (1, Some(expected)));
+        assert_eq!((heard.len(), outcome), (1 + said, Some(expected)));
     }
 }
 
@@ -556,6 +556,39 @@ async fn mfa_18_with_the_directory_there_a_code_is_burnt_there_and_never_counts_
         let (_, again) = types(&cacher, &code_now()).await;
         assert_eq!(again, Some(Outcome::WrongAnswer));
     }
+}
+
+#[tokio::test]
+async fn mfa_09_what_counted_here_alone_counts_no_more_for_a_directory_that_has_not_heard_of_it() {
+    let step = serde_json::json!({"kind": "totp", "device": DEVICE, "step": step_of(noon())});
+    let backup = serde_json::json!({"kind": "backup-code", "device": "bkc_1"});
+    for (code, burnt) in [(code_now().as_str(), step), (BACKUP_CODE, backup)] {
+        let (_host, directory, cacher) = online().await;
+        directory.change(|state| state.code = Some((503, serde_json::json!({}))));
+        assert_eq!(outcome(&cacher, code).await, Some(Outcome::Allowed));
+        let client = cacher.directory().unwrap();
+        round(&cacher, &client, Duration::ZERO, false)
+            .await
+            .unwrap();
+        directory.change(|state| state.code = Some((200, burnt.clone())));
+        let asked = directory.change(|state| state.codes_asked.len());
+        let (heard, again) = types(&cacher, code).await;
+        assert_eq!(again, Some(Outcome::WrongAnswer), "{burnt}");
+        let asked_again = directory.change(|state| state.codes_asked.len());
+        assert_eq!(asked_again, asked + 1, "the directory said yes: {burnt}");
+        assert!(heard[2].contains("This code was used."), "{heard:?}");
+    }
+}
+
+#[tokio::test]
+async fn mfa_09_a_backup_code_that_the_directory_has_burnt_does_not_count_when_it_goes_away() {
+    let (_host, directory, cacher) = online().await;
+    let burnt = serde_json::json!({"kind": "backup-code", "device": "bkc_1"});
+    directory.change(|state| state.code = Some((200, burnt)));
+    assert_eq!(outcome(&cacher, BACKUP_CODE).await, Some(Outcome::Allowed));
+    directory.change(|state| state.code = Some((503, serde_json::json!({}))));
+    let again = outcome(&cacher, BACKUP_CODE).await;
+    assert_eq!(again, Some(Outcome::WrongAnswer));
 }
 
 #[tokio::test]
