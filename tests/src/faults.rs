@@ -2,8 +2,11 @@
 
 use crate::command::{OrFail, run};
 use crate::host::Host;
+use crate::services::Service;
 use std::fs;
 use std::path::Path;
+
+const CACHER: &str = "/usr/libexec/cloudid/cloudid-cacher";
 
 /// What a host writes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,5 +114,26 @@ impl Host {
     #[track_caller]
     pub fn real_clock(&self) {
         self.ok("rm -f /etc/ld.so.preload /etc/faketimerc");
+    }
+
+    /// Moves the wall clock of the unprivileged daemon alone, and starts it anew: what gets another
+    /// clock as root cannot hand it on to somebody else.
+    #[track_caller]
+    pub fn shift_clock_of_cacher(&self, by: &str) {
+        let library = "/usr/lib/$(uname -m)-linux-gnu/faketime/libfaketimeMT.so.1";
+        self.write("/etc/faketimerc", &format!("{by}\n"));
+        self.stop(Service::Cacher);
+        self.ok(&format!("mv {CACHER} {CACHER}.real"));
+        let script = format!("#!/bin/sh\nLD_PRELOAD={library} exec {CACHER}.real \"$@\"\n");
+        self.write_program(CACHER, &script);
+        self.start(Service::Cacher);
+    }
+
+    /// The real time for the daemon again.
+    #[track_caller]
+    pub fn real_clock_of_cacher(&self) {
+        self.stop(Service::Cacher);
+        self.ok(&format!("mv {CACHER}.real {CACHER}; rm -f /etc/faketimerc"));
+        self.start(Service::Cacher);
     }
 }

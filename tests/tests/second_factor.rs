@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 use system_tests::{
-    CODE_PROMPT, Guarded, LOCAL_USER, PASSWORD, PASSWORD_PROMPT, Service, Site, eventually,
+    CODE_PROMPT, Guarded, LOCAL_USER, PASSWORD, PASSWORD_PROMPT, ScriptKey, Service, Site,
+    eventually,
 };
 
 const ARRIVAL: Duration = Duration::from_secs(20);
@@ -38,6 +39,8 @@ fn mfa_19_codes_count_with_the_directory_dead_until_the_horizon_and_the_host_say
     let web = &site.web;
     web.until("id alice | grep -q cloudid-key-code");
     site.add_sudoer("bob");
+    let machine = site.lab.script_host("automation");
+    let hardware = machine.hardware_key(site.laptop.home());
     site.directory.kill();
     web.reboot();
     let typed = site.code(&bob, 1);
@@ -63,6 +66,7 @@ fn mfa_19_codes_count_with_the_directory_dead_until_the_horizon_and_the_host_say
     site.directory.start();
     web.restart(Service::Cacher);
     web.until("cloudid host-status");
+    site.directory.add_key("bob", &hardware);
     site.change(&["policy", "edit", "all", "--offline-horizon", "1s"]);
     site.directory.kill();
     web.restart(Service::Cacher);
@@ -77,6 +81,8 @@ fn mfa_19_codes_count_with_the_directory_dead_until_the_horizon_and_the_host_say
         "alice",
         "backup codes go on"
     );
+    let by_hardware = machine.logs_in((web, "bob"), ScriptKey::Hardware, &[""]);
+    assert_eq!(by_hardware.text(), "bob", "and hardware keys");
 }
 
 #[test]
