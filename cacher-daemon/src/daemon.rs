@@ -1,6 +1,7 @@
 //! Runs the cacher: sockets, push stream, rounds, delivery, sweeps, until it is told to stop.
 
 use std::os::fd::OwnedFd;
+use std::pin::pin;
 use std::sync::Arc;
 
 use rustix::fs::{FlockOperation, Mode, OFlags};
@@ -15,6 +16,7 @@ use crate::events::deliver::deliver;
 use crate::listen::{self, Places, SOCKETS};
 use crate::owners;
 use crate::paths::Paths;
+use crate::pulse;
 use crate::session;
 use crate::sync::{self, Wish};
 
@@ -67,14 +69,13 @@ pub async fn run(
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
     let running = start(&cacher, paths, wishes).await?;
-    // Without a service manager there is nobody to tell.
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    tracing::info!(version = cacher.tables().version, "ready");
+    let mut beat = pin!(pulse::beat(&cacher, paths));
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             _ = hang_up.recv() => read_again(&cacher, paths).await,
+            () = &mut beat => {}
         }
     }
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);

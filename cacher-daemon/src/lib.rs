@@ -35,6 +35,7 @@ pub mod paths;
 pub mod peer;
 pub mod people;
 pub mod publish;
+pub mod pulse;
 mod serve;
 pub mod session;
 mod status;

@@ -192,3 +192,23 @@ fn syn_24_systemd_keeps_one_cacher_whatever_else_is_started() {
         "1"
     );
 }
+
+#[test]
+fn pkg_12_a_cacher_that_hangs_is_started_anew_and_logins_go_on() {
+    let site = Site::booted();
+    let web = &site.web;
+    site.alice().run("id -un").succeeds();
+    let process = || web.run(&format!("echo {}", web.process_of(Service::Cacher)));
+    let before = process().text();
+    web.hang(Service::Cacher);
+    assert!(web.run("timeout 1 getent passwd alice").succeeded());
+    root_and_local_log_in(web);
+    let watch = Stopwatch::start();
+    let answers = || web.pam("sshd", "alice", PASSWORD, "acct_mgmt").succeeded();
+    assert!(eventually(Duration::from_secs(40), answers), "up again");
+    say(&format!("answers again after {:?}", watch.elapsed()));
+    assert_ne!(process().text(), before);
+    assert!(web.log(Service::Cacher).contains("Watchdog timeout"));
+    site.alice().run("id -un").succeeds();
+    site.person("alice", PASSWORD).run("id -un").succeeds();
+}

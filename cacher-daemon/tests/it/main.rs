@@ -26,6 +26,7 @@ mod memory;
 mod names;
 mod nscd;
 mod owners;
+mod pulse;
 mod renewal;
 mod sessions;
 mod sockets;
