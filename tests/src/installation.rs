@@ -4,6 +4,7 @@
 use crate::client::Client;
 use crate::command::fail;
 use crate::directory::Directory;
+use crate::faults::Disk;
 use crate::host::Host;
 use crate::lab::{LOCAL_PASSWORD, LOCAL_USER, Lab, ROOT_PASSWORD};
 use crate::layer::Layer;
@@ -41,6 +42,13 @@ impl Installation {
     #[track_caller]
     pub fn on(layer: &Layer) -> Self {
         Self::around(|lab| lab.booted_host_with("web-1", layer))
+    }
+
+    /// A clean host of a chosen kind with a chosen disk.
+    #[must_use]
+    #[track_caller]
+    pub fn with_disk(layer: &Layer, disk: Disk) -> Self {
+        Self::around(|lab| lab.booted_host_on("web-1", layer, disk))
     }
 
     /// A clean host of a chosen release; see [`Release::is_impossible`].
@@ -133,11 +141,12 @@ impl Default for Installation {
 
 impl Host {
     /// Every file below `/etc` with owner, mode and content, a line each. Left out are copies that
-    /// the tools for accounts keep of what they edit, and the cache of the linker.
+    /// the tools for accounts make of what they edit, and the cache of the linker.
     #[must_use]
     #[track_caller]
     pub fn etc(&self) -> String {
         let listed = "find /etc ! -name '*-' ! -name .pwd.lock ! -name ld.so.cache \
+                      ! -regex '/etc/g?\\(passwd\\|group\\|shadow\\)[.][0-9]+' \
                       -printf '%p %u:%g %m %l ' \\( -type f -exec sha256sum {} \\; -o -printf '\\n' \\)";
         self.ok(&format!("{listed} | sort"))
     }

@@ -121,7 +121,14 @@ impl Lab {
     #[must_use]
     #[track_caller]
     pub fn booted_host_with(&self, name: &str, layer: &Layer) -> Host {
-        self.boot(name, Root::with(layer))
+        self.booted_host_on(name, layer, Disk::Ample)
+    }
+
+    /// The same with a chosen disk.
+    #[must_use]
+    #[track_caller]
+    pub fn booted_host_on(&self, name: &str, layer: &Layer, disk: Disk) -> Host {
+        self.boot(name, Root::with(layer), disk)
     }
 
     /// A host of a chosen release that boots as a server does; switched on. See
@@ -133,13 +140,13 @@ impl Lab {
             Ok(root) => root,
             Err(why) => fail(&why),
         };
-        self.boot(name, root)
+        self.boot(name, root, Disk::Ample)
     }
 
     #[track_caller]
-    fn boot(&self, name: &str, root: Root) -> Host {
+    fn boot(&self, name: &str, root: Root, disk: Disk) -> Host {
         let init = Init::Systemd(ControlGroup::of_host(&self.name, name));
-        let host = self.new_host(name, root, init, Disk::Ample);
+        let host = self.new_host(name, root, init, disk);
         host.switch_on();
         host
     }

@@ -68,7 +68,10 @@ fn pkg_12_units_may_do_what_they_need_and_come_back_when_they_die() {
 
     // last good answers meanwhile, and never given up
     let pause = host.ok("systemctl show --property=RestartUSec --value cloudid-cacher.service");
-    assert_eq!(pause, "1s", "a start takes little, and one a second harms nobody");
+    assert_eq!(
+        pause, "1s",
+        "a start takes little, and one a second harms nobody"
+    );
     host.crash_again_and_again(Service::Cacher);
     for _ in 0..10 {
         assert!(host.run("timeout 1 getent passwd alice").succeeded());
