@@ -15,7 +15,7 @@ use crate::disk::{Disk, make_folder, read_bounded};
 use crate::mirror::store::hex;
 
 const FILE_BYTES_MAX: u64 = 64 * 1024;
-/// More devices or backup codes nobody has; older ones are forgotten with the codes themselves.
+/// More devices or backup codes nobody has; the oldest are forgotten.
 const ENTRIES_MAX: usize = 256;
 const DAY_MS: i64 = 86_400_000;
 
@@ -117,10 +117,14 @@ impl Kept {
         fresh
     }
 
-    /// No when the backup code was spent before, or cannot be remembered.
+    /// No when the backup code was spent before. Ids sort by when they were made: those that are
+    /// forgotten belong to sets that were replaced long ago, and do not come back.
     fn spend(&mut self, code: &str) -> bool {
-        let full = self.spent.len() >= ENTRIES_MAX;
-        !full && self.spent.insert(code.to_owned())
+        let fresh = self.spent.insert(code.to_owned());
+        while self.spent.len() > ENTRIES_MAX {
+            self.spent.pop_first();
+        }
+        fresh && self.spent.contains(code)
     }
 
     /// The code was right: what was counted was no guessing. How long the next lock lasts stays.
@@ -229,11 +233,7 @@ impl Ledger {
         self.change(disk, user, |kept| {
             let fresh = match burnt {
                 Burnt::Step(device, step) => kept.take_step(device, *step),
-                Burnt::BackupCode(code) => {
-                    let fresh = !kept.spent.contains(code);
-                    kept.spend(code);
-                    fresh
-                }
+                Burnt::BackupCode(code) => kept.spend(code),
                 Burnt::OneTouch => true,
             };
             if fresh {

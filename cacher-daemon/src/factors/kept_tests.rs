@@ -129,6 +129,18 @@ fn mfa_09_a_backup_code_is_spent_once_also_across_restarts() {
 }
 
 #[test]
+fn mfa_09_backup_codes_of_many_years_fill_nothing_up() {
+    let mut kept = Kept::default();
+    let mut spend = |number: usize| kept.spend(&format!("bkc_{number:032x}"));
+    for number in 1..=ENTRIES_MAX + 40 {
+        assert!(spend(number), "{number}");
+        assert!(!spend(number), "{number}");
+    }
+    assert!(!spend(0), "older than all that are remembered");
+    assert_eq!(kept.spent.len(), ENTRIES_MAX);
+}
+
+#[test]
 fn a_try_that_nobody_could_judge_is_taken_back() {
     let scene = Scene::new();
     let ledger = scene.ledger();
