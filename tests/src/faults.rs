@@ -63,6 +63,16 @@ impl Host {
         self.fault(&format!("tcp dport {port} drop"));
     }
 
+    /// Nothing goes to this TCP port of others and nothing comes from there, on open connections too.
+    #[track_caller]
+    pub fn swallow_packets_of_port(&self, port: u16) {
+        self.fault(&format!("tcp dport {port} drop"));
+        self.ok("nft 'add chain inet fault in { type filter hook input priority 0; }'");
+        self.ok(&format!(
+            "nft 'add rule inet fault in tcp sport {port} drop'"
+        ));
+    }
+
     /// Every connection of the host to this TCP port is refused at once.
     pub fn refuse_connections_to_port(&self, port: u16) {
         self.fault(&format!("tcp dport {port} reject with tcp reset"));

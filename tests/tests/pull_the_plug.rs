@@ -59,7 +59,7 @@ fn story_3_with_the_directory_silent_codes_count_once_and_nobody_waits_beyond_th
     let (inside, usual) = timed(|| site.alice_by_key(code));
     assert_eq!(inside.text(), "alice");
 
-    web.drop_packets_to_port(DIRECTORY_PORT);
+    web.swallow_packets_of_port(DIRECTORY_PORT);
     let code = site.code(&bob, 1);
     let (inside, first) = timed(|| site.bob_by_password(PASSWORD, &code));
     assert_eq!(inside.text(), "bob", "he was never here before");
@@ -173,7 +173,7 @@ fn story_3_five_wrong_passwords_lock_password_and_code_and_no_key() {
     site.directory.add_key("bob", &key);
     let by_hardware = || machine.logs_in((&site.web, "bob"), ScriptKey::Hardware, &[""]);
     assert!(eventually(ARRIVAL, || by_hardware().succeeded()));
-    site.web.drop_packets_to_port(DIRECTORY_PORT);
+    site.web.swallow_packets_of_port(DIRECTORY_PORT);
     for _ in 0..5 {
         site.bob_by_password("wrong", "123456").refused();
     }
