@@ -2,6 +2,7 @@
 //! thing that went wrong, what still has to be said.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use directory_api::agent::EndedSessions;
 use jiff::Timestamp;
@@ -9,7 +10,9 @@ use jiff::Timestamp;
 use crate::cacher::Cacher;
 use crate::conversation::clock_time;
 use crate::events::Event;
-use crate::time::skew;
+
+/// Few enough hours of codes to do something about it, for somebody who is asleep.
+const CODES_LOW: Duration = Duration::from_secs(8 * 3600);
 
 /// The state of the connection.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +33,8 @@ pub struct Health {
     pub(crate) skewed: bool,
     /// The bundle in force is older than it should be, and that was told.
     pub(crate) stale: bool,
+    /// Codes count for hours only without the directory, and that was told.
+    pub(crate) codes_low: bool,
     /// Ended sessions that the directory has not heard of.
     pub(crate) proofs: Vec<EndedSessions>,
 }
@@ -54,15 +59,18 @@ impl HealthCell {
 }
 
 impl Cacher {
-    /// Tells, once per turn, of a clock that lies behind a signed time (decisions use the mark), and
-    /// of a bundle that should have been replaced long ago.
+    /// Tells, once per turn, of a clock that lies behind a signed time (decisions use the mark), of
+    /// a bundle that should have been replaced long ago, and of codes that soon count no longer.
     pub async fn watch(&self) {
-        let behind = skew(self.wall(), self.newest_signed());
+        let behind = self.clock_behind();
         let tables = self.tables();
         let stale = tables.version > 0 && tables.expires <= self.now();
-        let (skew_told, stale_told) = self.health.change(|health| {
+        let hours_left = self.hours_of_codes_left();
+        let (skew_told, stale_told, low_told) = self.health.change(|health| {
             let skew_told = std::mem::replace(&mut health.skewed, behind.is_some());
-            (skew_told, std::mem::replace(&mut health.stale, stale))
+            let stale_told = std::mem::replace(&mut health.stale, stale);
+            let low_told = std::mem::replace(&mut health.codes_low, hours_left.is_some());
+            (skew_told, stale_told, low_told)
         });
         if let Some(behind) = behind.filter(|_| !skew_told) {
             let ms = u64::try_from(behind.as_millis()).unwrap_or(u64::MAX);
@@ -75,6 +83,19 @@ impl Cacher {
                 .detail("expired_at", tables.expires.to_string());
             self.record(event).await;
         }
+        if let Some(hours) = hours_left.filter(|_| !low_told) {
+            let event = Event::new("user.mfa_horizon_low", "error").detail("hours_left", hours);
+            self.record(event).await;
+        }
+    }
+
+    /// Hours for which the stock of coming codes lasts, where they are few and none will come: the
+    /// directory is away.
+    fn hours_of_codes_left(&self) -> Option<u64> {
+        self.health.read().away_since?;
+        let left = self.stock_ends()?.duration_since(self.now());
+        let left = Duration::try_from(left).unwrap_or_default();
+        (left < CODES_LOW).then_some(left.as_secs() / 3600)
     }
 
     /// How the host stands with its directory.

@@ -228,6 +228,7 @@ pub const HOST_EVENT_KINDS: &[&str] = &[
     "session.idle_closed",
     "session.opened",
     "session.terminated",
+    "user.mfa_horizon_low",
     "user.password_rejected",
     "user.password_set",
 ];

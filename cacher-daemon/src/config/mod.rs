@@ -29,6 +29,11 @@ const OWNERS: &[(&str, Owners)] = &[
 ];
 
 const OFFLINE_MFA: &[(&str, bool)] = &[("check-bits", true), ("deny", false)];
+const CLOCK_BEHIND: &[(&str, ClockBehind)] =
+    &[("deny", ClockBehind::Deny), ("alarm", ClockBehind::Alarm)];
+/// Services in which nobody is there to type a code. A host asks for a code in more places than
+/// these if it wants, and in no fewer than the directory's policies say.
+const WITHOUT_MFA: &[&str] = &["cron", "crond", "atd", "systemd-user"];
 
 /// The settings in force.
 #[derive(Debug, Clone, PartialEq)]
@@ -138,6 +143,18 @@ pub struct Pam {
     pub create_home: bool,
     /// Bits taken away from modes in a new home.
     pub home_umask: u32,
+    /// Services that no policy makes ask for a code.
+    pub services_without_mfa: Vec<String>,
+}
+
+/// What a clock behind signed time means for codes while the directory is away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ClockBehind {
+    /// They do not count: old ones could not be told from new ones.
+    #[default]
+    Deny,
+    /// They count by that clock, and each one says so.
+    Alarm,
 }
 
 /// `[offline]`: can only be stricter than the signed policy.
@@ -157,6 +174,8 @@ pub struct Offline {
     pub code_tries: u32,
     /// Whether backup codes count.
     pub backup_codes: bool,
+    /// What a clock behind signed time means for codes.
+    pub clock_behind: ClockBehind,
 }
 
 /// `[events]`
@@ -244,6 +263,7 @@ impl Config {
                 horizon: from.duration_up_to("offline.horizon", "24h", "72h"),
                 code_tries: from.number("offline.code_tries", 3, 0..=100),
                 backup_codes: from.flag("offline.backup_codes", true),
+                clock_behind: from.named("offline.clock_behind", CLOCK_BEHIND),
             },
             events: Events {
                 spool_max: from.number("events.spool_max", 100_000, 1_000..=10_000_000),
@@ -312,6 +332,7 @@ impl Pam {
             fail_delay: from.duration_up_to("pam.fail_delay", "2s", "8s"),
             create_home: from.flag("pam.create_home", true),
             home_umask: from.umask("pam.home_umask", "0077"),
+            services_without_mfa: from.some_of("pam.services_without_mfa", WITHOUT_MFA),
         }
     }
 }
@@ -328,6 +349,8 @@ impl Offline {
         put("offline.horizon", milliseconds(self.horizon).into());
         put("offline.code_tries", i64::from(self.code_tries).into());
         put("offline.backup_codes", self.backup_codes.into());
+        let clock_behind = name_of(CLOCK_BEHIND, self.clock_behind);
+        put("offline.clock_behind", clock_behind.into());
     }
 }
 
@@ -388,6 +411,8 @@ impl fmt::Display for Config {
             "pam.home_umask",
             format!("{:04o}", self.pam.home_umask).into(),
         );
+        let without_mfa = self.pam.services_without_mfa.clone();
+        put("pam.services_without_mfa", without_mfa.into());
         self.offline.show(&mut put);
         put("events.spool_max", whole(self.events.spool_max));
         put(

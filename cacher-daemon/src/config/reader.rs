@@ -78,6 +78,19 @@ impl Reader {
         })
     }
 
+    /// Some of a few words; all of them are the default.
+    pub(super) fn some_of(&mut self, key: &str, all: &[&str]) -> Vec<String> {
+        let default = all.iter().map(|&text| text.to_owned()).collect();
+        let wanted = format!("a list with nothing but {}", all.join(", "));
+        self.parsed(key, default, &wanted, |value| {
+            let known = |item: &Value| {
+                let text = item.as_str()?;
+                all.contains(&text).then(|| text.to_owned())
+            };
+            value.as_array()?.iter().map(known).collect()
+        })
+    }
+
     pub(super) fn addresses(&mut self, key: &str) -> Vec<String> {
         self.parsed(key, Vec::new(), "a list of https:// addresses", |value| {
             value

@@ -104,3 +104,16 @@ fn what_may_be_asked_and_listed_is_named_and_other_words_are_refused_with_those_
         "{problems}"
     );
 }
+
+#[test]
+fn a_host_asks_for_codes_in_more_services_than_usual_and_never_in_fewer() {
+    let parse = |list: &str| Config::parse("x", &format!("[pam]\nservices_without_mfa = {list}\n"));
+    let fewer = parse("[\"cron\"]").unwrap();
+    assert_eq!(fewer.pam.services_without_mfa, ["cron"]);
+    assert!(parse("[]").unwrap().pam.services_without_mfa.is_empty());
+    let problem = parse("[\"cron\", \"sshd\"]").unwrap_err().to_string();
+    assert!(
+        problem.contains("nothing but cron, crond, atd, systemd-user"),
+        "{problem}"
+    );
+}

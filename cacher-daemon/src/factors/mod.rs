@@ -27,9 +27,6 @@ use kept::{Burnt, CodePermit, CodeStrictness, Kept, Ledger};
 use offline::{Device, Steps};
 use prompt::OfflineCode;
 
-/// Services in which nobody is there to type a code, whatever a policy says.
-const NEVER_ASK: [&str; 4] = ["cron", "crond", "atd", "systemd-user"];
-
 /// How a code was judged. Why is for the log alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CodeJudged {
@@ -68,7 +65,9 @@ impl Cacher {
         let tables = self.tables();
         let policies = tables.factor_policies();
         let service = login.service.as_str();
-        if policies.is_empty() || NEVER_ASK.contains(&service) {
+        let config = self.config();
+        let exempt = &config.pam.services_without_mfa;
+        if policies.is_empty() || exempt.iter().any(|name| name == service) {
             return Factors::one_factor();
         }
         match crate::account::source(&login.remote_host) {
@@ -193,7 +192,13 @@ impl Cacher {
             return CodeJudged::CannotTell("not_counted");
         };
         let devices = self.devices(&user, &kept);
-        let steps = Steps::at(self.now(), self.since_boot());
+        let behind = self.clock_behind();
+        let moment = match behind {
+            // Signed time has come from somewhere else and stands still; what is typed is of now.
+            Some(_) => self.wall(),
+            None => self.now(),
+        };
+        let steps = Steps::at(moment, self.since_boot());
         let found = steps.matching(&user, text_of(code), &devices);
         let Some((device, step)) = found.map(|(device, step)| (device.id.clone(), step)) else {
             let used = steps.were_taken(&user, text_of(code), &devices);
@@ -203,15 +208,16 @@ impl Cacher {
         let taken = self
             .with_ledger(move |ledger, disk| ledger.take_step(disk, &user, &device, step))
             .await;
-        let event = |outcome| {
-            Event::new("auth.mfa_offline", outcome)
-                .user(asked.person.username.as_str())
-                .detail("tier", "check-bits")
-                .detail("device", named.as_str())
-                .detail("step", step)
-                .detail("service", asked.login.service.as_str())
-        };
-        self.judged_alone(taken, event("success")).await
+        let mut event = Event::new("auth.mfa_offline", "success")
+            .user(asked.person.username.as_str())
+            .detail("tier", "check-bits")
+            .detail("device", named.as_str())
+            .detail("step", step)
+            .detail("service", asked.login.service.as_str());
+        if let Some(behind) = behind {
+            event = event.detail("clock_behind_seconds", behind.as_secs());
+        }
+        self.judged_alone(taken, event).await
     }
 
     async fn judge_backup_code(&self, asked: Asked<'_>, code: &TypedCode) -> CodeJudged {

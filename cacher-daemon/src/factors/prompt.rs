@@ -1,12 +1,15 @@
 //! What is said when a code is asked for. It depends on the host alone, never on who asks: whether
 //! the directory is away, and until when codes count without it.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 use policy::{Factors, OfflineCodes};
 use signed_bundle::{CheckBits, STEP_SECONDS};
 
 use super::elevates;
 use crate::cacher::Cacher;
+use crate::config::ClockBehind;
 use crate::time::skew;
 
 /// Whether time-based codes count while the directory is away.
@@ -30,7 +33,7 @@ impl Cacher {
         if elevating || off {
             return OfflineCode::Never;
         }
-        if skew(self.wall(), self.newest_signed()).is_some() {
+        if self.clock_behind().is_some() && offline.clock_behind == ClockBehind::Deny {
             return OfflineCode::ClockBehind;
         }
         let horizon = factors
@@ -48,8 +51,13 @@ impl Cacher {
         }
     }
 
+    /// How far this host's clock is behind signed time, where that is more than tolerated.
+    pub(crate) fn clock_behind(&self) -> Option<Duration> {
+        skew(self.wall(), self.newest_signed())
+    }
+
     /// The end of the stock of coming codes: all are made at the same time.
-    fn stock_ends(&self) -> Option<Timestamp> {
+    pub(crate) fn stock_ends(&self) -> Option<Timestamp> {
         let tables = self.tables();
         let stock = CheckBits::read(tables.any_check_bits()?)?;
         let second = i64::try_from(stock.end().saturating_mul(STEP_SECONDS)).ok()?;

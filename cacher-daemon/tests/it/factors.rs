@@ -518,7 +518,7 @@ async fn in_one_line_mode_a_single_answer_holds_both() {
 }
 
 /// A host that has just heard from its directory.
-async fn online() -> (TestHost, FakeDirectory, Arc<Cacher>) {
+pub(crate) async fn online() -> (TestHost, FakeDirectory, Arc<Cacher>) {
     let organisation = Organisation::new();
     let host = TestHost::new(&organisation);
     let directory = FakeDirectory::start().await;

@@ -16,6 +16,7 @@ mod directory;
 mod disks;
 mod enrolment;
 mod events;
+mod factor_settings;
 mod factors;
 mod factors_by_key;
 mod homes;
