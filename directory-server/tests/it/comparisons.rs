@@ -15,8 +15,23 @@ const LENGTH: usize = 256;
 const LEAKS: f64 = 4.5;
 /// A sound comparison is unlucky now and then, and a machine has hiccups; a leak is always there.
 const RUNS: u64 = 3;
-/// Comparisons within one sample, so that a clock of a few dozen nanoseconds sees them.
-const REPEATED: usize = 8;
+/// How much is measured.
+#[derive(Clone, Copy)]
+struct Samples {
+    count: usize,
+    /// Comparisons within one sample, so that few samples see a small difference.
+    repeated: usize,
+}
+
+const BRIEF: Samples = Samples {
+    count: 20_000,
+    repeated: 8,
+};
+const LONG: Samples = Samples {
+    count: 10_000_000,
+    repeated: 1,
+};
+
 /// Slower samples are those during which something else ran.
 const KEPT_PERCENT: usize = 90;
 
@@ -93,23 +108,23 @@ fn welch(times: &[(bool, u32)]) -> f64 {
 }
 
 /// What `samples` comparisons of each kind say about this one.
-fn t_of(comparison: Comparison, samples: usize, seed: u64) -> f64 {
+fn t_of(comparison: Comparison, samples: Samples, seed: u64) -> f64 {
     let mut drawn = Drawn(seed);
     let secret = drawn.text();
     let mut near = secret.clone();
     near.replace_range(LENGTH - 1.., "-");
-    let mut times = Vec::with_capacity(samples);
+    let mut times = Vec::with_capacity(samples.count);
     let mut guess = String::with_capacity(LENGTH);
     let far: Vec<String> = (0..64).map(|_| drawn.text()).collect();
     let nears = vec![near; far.len()];
-    for _ in 0..samples {
+    for _ in 0..samples.count {
         let is_near = drawn.byte() < 128;
         let pool = if is_near { &nears } else { &far };
         // Both kinds are copied to one and the same place before they are compared.
         guess.clear();
         guess.push_str(&pool[usize::from(drawn.byte()) % pool.len()]);
         let started = Instant::now();
-        for _ in 0..REPEATED {
+        for _ in 0..samples.repeated {
             black_box(comparison(black_box(&secret), black_box(&guess)));
         }
         let time = started.elapsed().as_nanos();
@@ -119,7 +134,7 @@ fn t_of(comparison: Comparison, samples: usize, seed: u64) -> f64 {
 }
 
 /// The least of a few independent runs.
-fn least_t(comparison: Comparison, samples: usize) -> f64 {
+fn least_t(comparison: Comparison, samples: Samples) -> f64 {
     let mut least = f64::INFINITY;
     for run in 1..=RUNS {
         let t = t_of(comparison, samples, 0x9e37_79b9_7f4a_7c15 ^ run).abs();
@@ -133,26 +148,26 @@ fn least_t(comparison: Comparison, samples: usize) -> f64 {
 
 #[test]
 fn mfa_15_the_time_of_a_comparison_does_not_tell_how_much_of_a_guess_is_right() {
-    let t = least_t(same, 20_000);
+    let t = least_t(same, BRIEF);
     assert!(t < LEAKS, "the comparison leaks: |t| = {t:.1}");
 }
 
 #[test]
 fn mfa_15_a_comparison_that_stops_at_the_first_difference_is_seen() {
-    let t = least_t(naive, 20_000);
+    let t = least_t(naive, BRIEF);
     assert!(t > LEAKS, "the test is blind: |t| = {t:.1}");
 }
 
 #[test]
 fn mfa_15_a_token_is_hashed_in_the_same_time_whatever_it_is_like() {
     let hashed: Comparison = |_, token| directory_server::http::token_hash(token).is_empty();
-    let t = least_t(hashed, 20_000);
+    let t = least_t(hashed, BRIEF);
     assert!(t < LEAKS, "the look-up leaks: |t| = {t:.1}");
 }
 
 #[test]
 #[ignore = "takes minutes; `cargo xtask soak` runs it, the gate a shorter one"]
 fn soak_mfa_15_ten_million_comparisons_do_not_tell_how_much_of_a_guess_is_right() {
-    let t = least_t(same, 10_000_000);
+    let t = least_t(same, LONG);
     assert!(t < LEAKS, "the comparison leaks: |t| = {t:.1}");
 }
