@@ -49,7 +49,7 @@ fn look(root: &Path) -> Result<Vec<String>, String> {
     let bundle = mirror.in_force().ok_or("there is no bundle")?;
     let stocks = &bundle.read.slice.check_bits;
     let mut lines = vec![format!("{} devices with coming codes", stocks.len())];
-    lines.extend(stocks.iter().filter_map(finding));
+    lines.extend(stocks.iter().filter_map(|stock| finding(stock)));
     Ok(lines)
 }
 

@@ -2,6 +2,7 @@
 //! or a revocation makes a new one.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use policy::{AccessRule, Decision, FactorPolicy, Host, Person, Question, UnreadableRule};
@@ -129,13 +130,14 @@ impl Tables {
         let all = self.people.slice().map(|slice| slice.check_bits.iter());
         all.into_iter()
             .flatten()
+            .map(Arc::as_ref)
             .filter(move |record| record.user == user)
     }
 
     /// Bits of anybody's coming codes.
     #[must_use]
     pub fn any_check_bits(&self) -> Option<&CheckBitsRecord> {
-        self.people.slice()?.check_bits.first()
+        self.people.slice()?.check_bits.first().map(Arc::as_ref)
     }
 
     /// Whether some rule looks at where a login comes from.

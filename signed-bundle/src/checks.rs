@@ -169,8 +169,8 @@ impl<'a> Checks<'a> {
 
     pub(crate) fn check_bits(
         &mut self,
-        check_bits: impl Iterator<Item = &'a CheckBitsRecord>,
-    ) -> Vec<CheckBitsRecord> {
+        check_bits: impl Iterator<Item = &'a Arc<CheckBitsRecord>>,
+    ) -> Vec<Arc<CheckBitsRecord>> {
         let mut devices = HashSet::new();
         let mut kept = Vec::new();
         for one in check_bits {
@@ -180,7 +180,7 @@ impl<'a> Checks<'a> {
                 false => Err(DropReason::NobodyHere),
             };
             match verdict {
-                Ok(()) => kept.push(one.clone()),
+                Ok(()) => kept.push(Arc::clone(one)),
                 Err(reason) => self.report(ChunkKind::CheckBits, &one.device, reason),
             }
         }

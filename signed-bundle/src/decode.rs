@@ -43,7 +43,7 @@ pub(crate) struct DecodedChunk {
     pub(crate) unreadable_rules: Vec<UnreadableRule>,
     pub(crate) credentials: Option<Arc<PackedCredentials>>,
     pub(crate) factors: Vec<FactorsRecord>,
-    pub(crate) check_bits: Vec<CheckBitsRecord>,
+    pub(crate) check_bits: Vec<Arc<CheckBitsRecord>>,
     pub(crate) dropped: Vec<DroppedRecord>,
 }
 
@@ -140,7 +140,9 @@ impl DecodedChunk {
                 read_lines(kind, plain, &mut chunk.factors, dropped);
             }
             ChunkKind::CheckBits => {
-                read_lines(kind, plain, &mut chunk.check_bits, dropped);
+                let mut check_bits = Vec::new();
+                read_lines(kind, plain, &mut check_bits, dropped);
+                chunk.check_bits = check_bits.into_iter().map(Arc::new).collect();
             }
         }
         chunk

@@ -2,6 +2,7 @@
 //! dropped with a report, the others and all removals still apply.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use policy::{AccessRule, FactorKind, FactorPolicy, HostState, UserState};
@@ -217,7 +218,7 @@ impl std::fmt::Debug for CheckBitsRecord {
 
 /// A bundle in plain form: what the directory publishes and the host applies.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Slice<Person = PersonRecord, Credential = CredentialRecord> {
+pub struct Slice<Person = PersonRecord, Credential = CredentialRecord, Bits = CheckBitsRecord> {
     /// The host itself.
     pub host: HostRecord,
     /// People with rights here.
@@ -231,11 +232,11 @@ pub struct Slice<Person = PersonRecord, Credential = CredentialRecord> {
     /// Second factors of people who may be asked for one here.
     pub factors: Vec<FactorsRecord>,
     /// Bits of their coming codes, by device.
-    pub check_bits: Vec<CheckBitsRecord>,
+    pub check_bits: Vec<Bits>,
 }
 
 /// A slice as a host holds it: what two bundles have in common is there once.
-pub type SharedSlice = Slice<HeldPerson, HeldCredential>;
+pub type SharedSlice = Slice<HeldPerson, HeldCredential, Arc<CheckBitsRecord>>;
 
 impl SharedSlice {
     /// The same with every record unpacked.
@@ -252,7 +253,11 @@ impl SharedSlice {
                 .map(HeldCredential::record)
                 .collect(),
             factors: self.factors.clone(),
-            check_bits: self.check_bits.clone(),
+            check_bits: self
+                .check_bits
+                .iter()
+                .map(|bits| (**bits).clone())
+                .collect(),
         }
     }
 }

@@ -53,9 +53,9 @@ impl Listed for HeldPerson {
 ///
 /// # Errors
 /// More than half of the people and at least ten would vanish, and fewer removals are confirmed.
-pub fn shrink_guard<P: Listed, C>(
-    old: &Slice<P, C>,
-    new: &Slice<P, C>,
+pub fn shrink_guard<P: Listed, C, B>(
+    old: &Slice<P, C, B>,
+    new: &Slice<P, C, B>,
     confirmed_removals: u32,
 ) -> Result<(), Refusal> {
     let vanished = vanished(old, new).len();
@@ -74,7 +74,7 @@ pub fn shrink_guard<P: Listed, C>(
 
 /// People of the slice in force who are not in the new one.
 #[must_use]
-pub fn vanished<'a, P: Listed, C>(old: &'a Slice<P, C>, new: &Slice<P, C>) -> Vec<&'a P> {
+pub fn vanished<'a, P: Listed, C, B>(old: &'a Slice<P, C, B>, new: &Slice<P, C, B>) -> Vec<&'a P> {
     let (old, new) = differing(&old.people, &new.people);
     let listed = ids(new.iter());
     old.iter()
@@ -85,7 +85,7 @@ pub fn vanished<'a, P: Listed, C>(old: &'a Slice<P, C>, new: &Slice<P, C>) -> Ve
 /// People of the slice in force whom the new one suspends: this much of a bundle that is held
 /// back still applies.
 #[must_use]
-pub fn suspensions<P: Listed, C>(old: &Slice<P, C>, new: &Slice<P, C>) -> Vec<String> {
+pub fn suspensions<P: Listed, C, B>(old: &Slice<P, C, B>, new: &Slice<P, C, B>) -> Vec<String> {
     let (old, new) = differing(&old.people, &new.people);
     let suspended = ids(new
         .iter()

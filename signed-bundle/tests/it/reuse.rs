@@ -1,6 +1,7 @@
 //! A bundle that shares chunks with the one before is read like one that shares none.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -223,6 +224,31 @@ fn of_one_changed_person_one_chunk_is_asked_for_and_the_others_are_shared() {
     assert!((100..200).contains(&shared), "{shared}");
     assert_eq!(suspensions(&before.slice, &read.slice), ["usr_7"]);
     assert!(vanished(&before.slice, &read.slice).is_empty());
+}
+
+#[test]
+fn bits_of_coming_codes_are_held_once_and_by_the_next_bundle_too() {
+    let mut world = World::new();
+    let mut given = many();
+    let codes = (0..100).map(|number| format!("{number:06}"));
+    let codes: Vec<String> = codes.collect();
+    let bits = CheckBits::of_codes("usr_1", 7, codes.iter().map(String::as_str));
+    given.check_bits = vec![CheckBitsRecord {
+        device: "mfa_1".to_owned(),
+        user: "usr_1".to_owned(),
+        first_step: 7,
+        bits: bits.packed(),
+    }];
+    let first = world.manifest(&given);
+    let before = world.read(&first).unwrap();
+    given.people[7].state = policy::UserState::Suspended;
+    let second = world.manifest(&given);
+    let read = read_after(&world, Some(&before), &second).0.unwrap();
+    let (old, new) = (&before.slice.check_bits[0], &read.slice.check_bits[0]);
+    assert!(Arc::ptr_eq(old, new));
+    // Each bundle holds them, and the decoded chunk that both share: nobody has a copy.
+    assert_eq!(Arc::strong_count(new), 3);
+    assert_eq!(read.slice.unpacked().check_bits, given.check_bits);
 }
 
 #[test]
