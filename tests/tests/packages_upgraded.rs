@@ -1,7 +1,7 @@
 //! Upgrades and downgrades by Debian packages: whole, half done, offline. Nobody is locked out, nobody
 //! is let in who was not, ids stay, and sshd is never started anew.
 
-use system_tests::{Installation, LOCAL_USER, Packages, Service};
+use system_tests::{Installation, LOCAL_USER, PASSWORD, Packages, Service};
 
 /// What must not change for a person whose host gets other packages.
 fn of_alice(scene: &Installation) -> String {
@@ -45,6 +45,40 @@ fn upg_05_an_upgrade_and_a_downgrade_without_the_directory_keep_everything_worki
     host.reboot();
     scene.alice_logs_in();
     assert_eq!(of_alice(&scene), known);
+}
+
+#[test]
+fn upg_03_ids_and_owners_that_changed_before_an_upgrade_stay_as_they_are() {
+    const OWNERS: &str = "id alice; getent passwd alice; getent group web alice; \
+                          stat -c '%n %u:%g %U:%G %a' /home/alice /home/alice/* /home/moved \
+                          /home/moved/*";
+    let scene = Installation::enrolled();
+    let (host, directory) = (&scene.host, &scene.directory);
+    let makes = |file: &str| {
+        let ssh = scene.laptop.ssh(host).user("alice").password(PASSWORD);
+        ssh.run(&format!("touch ~/{file} && chgrp web ~/{file}"))
+            .succeeds();
+    };
+    makes("old-home");
+    let old_gid = host.ok("getent group web | cut -d: -f3");
+    // another group under the same name, and another home: both in the directory, online
+    directory.ok(&["user", "edit", "alice", "--home", "/home/moved"]);
+    directory.ok(&["group", "edit", "web", "--rename", "former"]);
+    directory.ok(&["group", "add", "web", "--unix"]);
+    directory.ok(&["group", "add-member", "web", "alice"]);
+    host.until("getent passwd alice | grep -q /home/moved");
+    host.until(&format!("! getent group web | grep -qw {old_gid}"));
+    host.until("id -nG alice | grep -w web | grep -w former");
+    makes("new-home");
+    let known = host.ok(OWNERS);
+    directory.kill();
+    for packages in [Packages::of_a_later_version(), Packages::of_this_build()] {
+        host.install_packages(&packages);
+        assert_eq!(host.ok(OWNERS), known, "{}", packages.version);
+    }
+    host.reboot();
+    assert_eq!(host.ok(OWNERS), known, "booted");
+    scene.alice_logs_in();
 }
 
 #[test]
@@ -132,7 +166,7 @@ fn upg_02_state_of_a_later_format_is_made_anew_or_fetched_and_never_believed() {
     scene.local_accounts_work("a mirror of a later format");
     host.until(&format!(
         "echo {} | pamtester sshd alice authenticate acct_mgmt",
-        system_tests::PASSWORD
+        PASSWORD
     ));
     assert_eq!(of_alice(&scene), known);
 }
