@@ -13,12 +13,15 @@ use crate::error::Failure;
 
 const SECRET_BYTES_MAX: u64 = 4096;
 
-/// Reads a secret from a file, or from standard input for `-`. The end of the last line is not
-/// part of it.
+/// Reads a secret from a file, or from standard input for `-`, where a person is asked without
+/// echo. The end of the last line is not part of it.
 pub(crate) fn read(path: &Path) -> Result<Secret, Failure> {
     let failed = |error: io::Error| Failure::file("read", path, &error);
     let mut text = Zeroizing::new(Vec::new());
-    if path == Path::new("-") {
+    if path == Path::new("-") && io::stdin().is_terminal() {
+        let typed = rpassword::prompt_password("The secret (it is not shown): ");
+        text.extend(Zeroizing::new(typed.map_err(failed)?).bytes());
+    } else if path == Path::new("-") {
         io::stdin()
             .take(SECRET_BYTES_MAX + 1)
             .read_to_end(&mut text)

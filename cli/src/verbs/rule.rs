@@ -130,6 +130,22 @@ async fn add(arguments: AddRule, context: &Context) -> Result<(), Failure> {
     objects::create(&["access-rules"], &settings, context).await
 }
 
+/// One user may log in to these hosts, by a rule with the user's name.
+pub(super) async fn allow(user: &str, hosts: Selector, context: &Context) -> Result<(), Failure> {
+    let settings = AccessRuleSettings {
+        name: user.to_owned(),
+        description: String::new(),
+        effect: Effect::Allow,
+        subjects: subjects(&[user.to_owned()], &[]),
+        hosts,
+        valid_from: None,
+        valid_until: None,
+        schedule: None,
+        sources: Vec::new(),
+    };
+    objects::create(&["access-rules"], &settings, context).await
+}
+
 async fn edit(arguments: EditRule, context: &Context) -> Result<(), Failure> {
     let moment = |option, text: Option<String>| match text.as_deref() {
         Some("none") | None => Ok(text),
@@ -174,6 +190,6 @@ fn network(text: &str) -> Result<ipnet::IpNet, Failure> {
         })
 }
 
-fn selector(text: &str) -> Result<Selector, String> {
+pub(super) fn selector(text: &str) -> Result<Selector, String> {
     Selector::try_from(text.to_owned()).map_err(|problem| problem.to_string())
 }

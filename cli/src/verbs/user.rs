@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use directory_api::rest::{NewUser, PasswordReset, UserReason};
+use policy::Selector;
 use posix_names::{HomeDirectory, LoginShell, Uid, UserName};
 use serde_json::Value;
 
@@ -120,6 +121,9 @@ pub(crate) struct AddUser {
     /// Active at once
     #[arg(long)]
     active: bool,
+    /// Hosts to let them log in to, by an access rule of the same name, for example env=dev
+    #[arg(long, value_name = "SELECTOR", value_parser = super::rule::selector)]
+    on: Option<Selector>,
     /// Make a one-time link with which the person enrols
     #[arg(long, conflicts_with = "password_file")]
     invite: bool,
@@ -249,6 +253,12 @@ async fn add(arguments: AddUser, context: &Context) -> Result<(), Failure> {
         labels: std::collections::BTreeMap::new(),
     };
     objects::create(&["users"], &user, context).await?;
+    match arguments.on {
+        Some(hosts) if !context.options.dry_run => {
+            super::rule::allow(&name, hosts, context).await?;
+        }
+        Some(_) | None => {}
+    }
     if arguments.invite && !context.options.dry_run {
         return invite(&name, context).await;
     }

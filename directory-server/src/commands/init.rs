@@ -10,14 +10,18 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
 use sha2::{Digest, Sha256};
 
-use super::{CommandError, Outside, passphrase, read_text, say};
+use super::{CommandError, Outside, passphrase, read_text, say, start};
+use crate::audit::{self, Draft};
 use crate::config::Config;
+use crate::http::Origin;
 use crate::id::Kind;
 use crate::keys::{self, NewKeys};
-use crate::store::{self, Organisation};
+use crate::store::{self, Organisation, Writing};
 use crate::tls::Authority;
 
 const SECRET_BYTES: usize = 32;
+const PORT: u16 = 8443;
+const FIRST_PROJECT: &str = "main";
 
 #[derive(Args)]
 pub(super) struct Init {
@@ -25,6 +29,7 @@ pub(super) struct Init {
     #[arg(long, value_name = "NAME")]
     organisation: String,
     /// https://HOST:PORT as hosts and people reach this server; default: the settings' public_url.
+    /// Where there are no settings yet, they are written, with this machine's name and port 8443.
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
     /// Further names or addresses for the server's certificate.
@@ -32,14 +37,17 @@ pub(super) struct Init {
     names: Vec<String>,
     /// Where the root key is written (mode 0600), protected by a passphrase. Take it offline: it is
     /// needed only to renew the signing key.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", default_value = "cloudid-root.key")]
     root_key_file: PathBuf,
     /// File whose first line is the root key's passphrase; asked for on the terminal when absent.
     #[arg(long, value_name = "FILE")]
     root_passphrase_file: Option<PathBuf>,
     /// Where the one-time secret for the first administrator is written (mode 0600).
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", default_value = "cloudid-bootstrap-secret")]
     bootstrap_secret_file: PathBuf,
+    /// Start cloudid-directory.service afterwards, and wait until it answers.
+    #[arg(long)]
+    start: bool,
 }
 
 impl Init {
@@ -73,18 +81,43 @@ impl Init {
         organisation
             .insert(&mut tx, &bootstrap_hash(&secret), now.as_millisecond())
             .await?;
+        first_project(&mut tx, &organisation, outside).await?;
         tx.commit().await?;
         store.close().await;
         write_secret(&self.bootstrap_secret_file, &secret)?;
         say(&format!(
-            "The directory of {} is made. Start it with `cloudid-directory serve`, then make the \
-             first administrator with the one-time secret in {}. Take the root key in {} offline now: \
-             whoever has it and its passphrase can speak for the directory.",
+            "The directory of {} is made. Make its first administrator at {} with the one-time \
+             secret in {}. Take the root key in {} offline now: whoever has it and its passphrase can \
+             speak for the directory.",
             organisation.name,
+            organisation.public_url,
             self.bootstrap_secret_file.display(),
             self.root_key_file.display()
         ));
+        if self.start {
+            return start::service(config.server.listen).await;
+        }
+        say("Start it: systemctl start cloudid-directory");
         Ok(())
+    }
+
+    /// Settings for a machine that has none: reachable by its own name.
+    pub(super) fn write_settings(&self, path: &Path) -> Result<(), CommandError> {
+        if path.exists() {
+            return Ok(());
+        }
+        let url = match &self.public_url {
+            Some(url) => url.clone(),
+            None => format!("https://{}:{PORT}", own_name()?),
+        };
+        if host_of(&url).is_none() {
+            return Err(not_an_address(&url));
+        }
+        let settings = format!(
+            "# Written by `cloudid-directory init`. Every key: /usr/share/doc/cloudid-directory/examples\n\
+             [server]\nlisten = \"0.0.0.0:{PORT}\"\npublic_url = \"{url}\"\n"
+        );
+        write_new(path, settings, 0o644)
     }
 
     fn public_url(&self, config: &Config) -> Result<String, CommandError> {
@@ -95,10 +128,7 @@ impl Init {
         if host_of(&url).is_some() {
             return Ok(url);
         }
-        Err(CommandError::Operator(format!(
-            "public_url \"{}\" must be https://HOST:PORT; give --public-url or set server.public_url",
-            url.escape_default()
-        )))
+        Err(not_an_address(&url))
     }
 
     /// Makes the root key, which goes to its owner, and the signing key that it certifies.
@@ -142,6 +172,46 @@ impl Init {
         write_new(&config.keys.ca_cert, authority.certificate_pem(), 0o644)?;
         write_secret(&config.keys.ca_key, &key_pem)
     }
+}
+
+fn not_an_address(url: &str) -> CommandError {
+    CommandError::Operator(format!(
+        "public_url \"{}\" must be https://HOST:PORT; give --public-url or set server.public_url",
+        url.escape_default()
+    ))
+}
+
+fn own_name() -> Result<String, CommandError> {
+    let path = Path::new("/proc/sys/kernel/hostname");
+    Ok(read_text(path)?.trim().to_ascii_lowercase())
+}
+
+/// Every host belongs to a project, so there is one to begin with.
+async fn first_project(
+    tx: &mut Writing,
+    organisation: &Organisation,
+    outside: &Outside,
+) -> Result<(), CommandError> {
+    let now = outside.clock.now();
+    let id = Kind::Project
+        .new_id(now, &outside.random)
+        .map_err(no_randomness)?;
+    sqlx::query(
+        "INSERT INTO projects (id, name, description, trust_host_tags, created_at, created_by,
+           updated_at, version)
+         VALUES ($1, $2, '', 0, $3, 'system', $3, 1)",
+    )
+    .bind(&id)
+    .bind(FIRST_PROJECT)
+    .bind(now.as_millisecond())
+    .execute(&mut **tx)
+    .await?;
+    let draft = Draft::new("project.created").target("project", &id, FIRST_PROJECT);
+    let origin = Origin::of_system(now);
+    audit::append(tx, &organisation.id, draft, &origin, &outside.random)
+        .await
+        .map_err(|refused| CommandError::Operator(refused.detail().to_owned()))?;
+    Ok(())
 }
 
 /// How the bootstrap secret is kept: it has 256 random bits, so a plain hash is enough.

@@ -6,6 +6,7 @@ mod passphrase;
 mod renew;
 mod reset_mfa;
 mod serve;
+mod start;
 
 use std::path::{Path, PathBuf};
 
@@ -113,6 +114,9 @@ pub enum CommandError {
 /// What went wrong, and what to do.
 pub async fn run(outside: Outside) -> Result<(), CommandError> {
     let line = CommandLine::parse();
+    if let Verb::Init(init) = &line.verb {
+        init.write_settings(&line.config)?;
+    }
     let config = read_config(&line.config, &outside.environment)?;
     match line.verb {
         Verb::Init(init) => init.run(&outside, config).await,
