@@ -19,6 +19,7 @@ pub mod http;
 pub mod id;
 pub mod invitations;
 pub mod keys;
+pub mod kick_start;
 pub mod limiter;
 pub mod mail;
 mod notices;

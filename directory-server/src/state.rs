@@ -8,6 +8,7 @@ use crate::clock::{Clock, Random};
 use crate::config::Config;
 use crate::dirty::Dirty;
 use crate::factors::{SeedKey, YubiKeys};
+use crate::kick_start::Packages;
 use crate::limiter::Limiter;
 use crate::mail::Mailer;
 use crate::password::Passwords;
@@ -50,6 +51,8 @@ pub struct AppState {
     pub turns: Turns,
     /// Sends mail, where a relay is set.
     pub mailer: Mailer,
+    /// What new hosts install.
+    pub packages: Packages,
     /// Estimates of passwords that nobody has set yet.
     pub estimates: Limiter,
     /// The time.
@@ -79,6 +82,7 @@ impl AppState {
             yubikeys: YubiKeys::new(&config.yubico),
             logins_by_source: Limiter::new(config.limits.login_per_minute_ip),
             logins_by_account: Limiter::new(config.limits.login_per_minute_user),
+            packages: Packages::at(&config.packages),
             estimates: Limiter::new(ESTIMATES_PER_MINUTE),
             organisation: Arc::new(organisation),
             config: Arc::new(config),

@@ -114,6 +114,7 @@ impl Directory {
              totp_key_file = \"{folder}/totp.key\"\n\
              ca_cert = \"{folder}/ca.crt\"\nca_key = \"{folder}/ca.key\"\n\
              [password]\nargon2_memory_kib = 19456\nargon2_passes = 2\n\
+             [packages]\nfolder = \"{folder}/packages\"\n\
              [limits]\nlogin_per_minute_ip = 1000\nlogin_per_minute_user = 1000\n",
             url = self.url(),
         )
@@ -382,6 +383,10 @@ impl Directory {
             .arg(program);
         command.stdin(Stdio::null());
         command
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     pub(crate) fn storage(&self) -> PathBuf {

@@ -125,6 +125,28 @@ pub const PACKAGING: Layer = Layer {
     setup: "",
 };
 
+/// A server that can fetch, as an image of a cloud can.
+pub const FETCHING: Layer = Layer {
+    name: "fetching",
+    packages: &[
+        "systemd",
+        "systemd-sysv",
+        "systemd-container",
+        "dbus",
+        "libpam-systemd",
+        "curl",
+        "wget",
+    ],
+    setup: SYSTEMD.setup,
+};
+
+/// What reads the examples for other tools.
+pub const EXAMPLES: Layer = Layer {
+    name: "examples",
+    packages: &["ruby", "puppet-agent"],
+    setup: "",
+};
+
 /// A browser that a program steers.
 pub const BROWSER: Layer = Layer {
     name: "browser",
@@ -143,6 +165,8 @@ pub fn prepare_roots() {
         NFS_NAMES,
         OLD_RELEASE,
         PACKAGING,
+        FETCHING,
+        EXAMPLES,
     ] {
         let _root = Root::with(&layer);
     }

@@ -34,6 +34,7 @@ mod guarded;
 mod host;
 mod init;
 mod installation;
+mod kick_start;
 mod lab;
 mod layer;
 mod leftovers;
@@ -64,8 +65,8 @@ pub use host::Host;
 pub use installation::{HOST_PACKAGES, Installation};
 pub use lab::{LOCAL_PASSWORD, LOCAL_USER, Lab, ROOT_PASSWORD};
 pub use layer::{
-    BROWSER, DOORS, Layer, NAME_SERVICES, NFS_NAMES, OLD_RELEASE, PACKAGING, PARAMIKO, SYSTEMD,
-    WORKSHOP, a_browser_is_impossible, prepare_roots,
+    BROWSER, DOORS, EXAMPLES, FETCHING, Layer, NAME_SERVICES, NFS_NAMES, OLD_RELEASE, PACKAGING,
+    PARAMIKO, SYSTEMD, WORKSHOP, a_browser_is_impossible, prepare_roots,
 };
 pub use network::Address;
 pub use packages::{Packages, Recipe};

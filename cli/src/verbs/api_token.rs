@@ -81,7 +81,7 @@ async fn add(arguments: AddToken, context: &Context) -> Result<(), Failure> {
     let call = Call::post(&["tokens"], &body);
     let file = arguments.secret_to.as_deref();
     let made = objects::create_with_secret(call, file, "cloudid api-token rm", context).await?;
-    if made {
+    if made.is_some() {
         context
             .output
             .say("Programs send it as Authorization: Bearer TOKEN.");

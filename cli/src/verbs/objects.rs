@@ -110,18 +110,18 @@ struct WithSecret {
 }
 
 /// Makes an object that has a secret, which goes to the new file and nowhere else. `undo` takes
-/// back what nobody has the secret of. Answers whether it was made.
+/// back what nobody has the secret of. Answers the record of what was made.
 pub(crate) async fn create_with_secret(
     call: Call,
     file: Option<&Path>,
     undo: &str,
     context: &Context,
-) -> Result<bool, Failure> {
+) -> Result<Option<Map<String, Value>>, Failure> {
     let directory = Directory::signed_in(context)?;
     let (false, Some(file)) = (context.options.dry_run, file) else {
         let preview = directory.call(call.dry_run()).await?;
         context.output.object(&preview.body)?;
-        return Ok(false);
+        return Ok(None);
     };
     secret_file::check_writable(file)?;
     let created: WithSecret = directory.ask(call).await?;
@@ -130,9 +130,11 @@ pub(crate) async fn create_with_secret(
         failure.next(format!("{undo} {}, and try again", id.unwrap_or_default()))
     })?;
     if file != Path::new("-") {
-        context.output.object(&Value::Object(created.record))?;
+        context
+            .output
+            .object(&Value::Object(created.record.clone()))?;
     }
-    Ok(true)
+    Ok(Some(created.record))
 }
 
 /// Does one thing to one object by its own end point, such as `suspend`.

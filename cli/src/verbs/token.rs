@@ -1,10 +1,11 @@
 //! Enrolment tokens: what lets a machine become a host. The secret is shown once, and only to a
 //! file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use directory_api::rest::{Lifetime, NewEnrollmentToken};
+use serde_json::{Map, Value};
 
 use super::objects;
 use crate::client::{Call, Directory};
@@ -38,7 +39,7 @@ pub(crate) enum TokenVerb {
 #[derive(Debug, Args)]
 pub(crate) struct AddToken {
     /// The project its hosts join
-    #[arg(long)]
+    #[arg(long, default_value = "main")]
     project: String,
     #[arg(long, default_value_t, hide_default_value = true)]
     description: String,
@@ -88,14 +89,25 @@ async fn add(arguments: AddToken, context: &Context) -> Result<(), Failure> {
     let call = Call::post(&["enrollment-tokens"], &body);
     let file = arguments.secret_to.as_deref();
     let made = objects::create_with_secret(call, file, "cloudid token rm", context).await?;
-    if let (true, Some(file)) = (made, file) {
-        context.output.say(&format!(
-            "on the host: cloudid enroll {} --token-file {}",
-            url.trim_end_matches('/'),
-            file.display()
-        ));
+    let file = file.filter(|file| *file != Path::new("-"));
+    if let (Some(record), Some(file)) = (made, file) {
+        say_what_is_next(&record, &url, file, context);
     }
     Ok(())
+}
+
+/// The token itself is in its file and nowhere else.
+fn say_what_is_next(record: &Map<String, Value>, url: &str, file: &Path, context: &Context) {
+    let file = file.display();
+    if let Some(line) = record.get("install_line").and_then(Value::as_str) {
+        context.output.say(&format!(
+            "on a machine without cloudid, with the token in the place of TOKEN:\n{line}"
+        ));
+    }
+    context.output.say(&format!(
+        "on a host that has the packages: cloudid enroll {} --token-file {file}",
+        url.trim_end_matches('/')
+    ));
 }
 
 pub(super) fn lifetime(text: &str) -> Result<Lifetime, String> {

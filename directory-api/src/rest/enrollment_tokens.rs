@@ -73,4 +73,6 @@ pub struct EnrollmentTokenCreated {
     pub record: EnrollmentToken,
     /// The whole token, `cloudid1.tok_….SEED.FINGERPRINT`.
     pub token: Secret,
+    /// What makes a machine a host, typed there with the token in the place of `TOKEN`. No secret.
+    pub install_line: String,
 }

@@ -23,6 +23,7 @@ use crate::assign::check_text;
 use crate::audit::{Draft, Severity};
 use crate::http::{Asked, Body, Call, Column, Listing, NoShortForms, Refused, field};
 use crate::id::Kind;
+use crate::kick_start::{Directory, install_line};
 use crate::reach::moment;
 use crate::state::AppState;
 
@@ -173,6 +174,7 @@ async fn create(
     let created = EnrollmentTokenCreated {
         record,
         token: Secret::new(token),
+        install_line: install_line(&Directory::of(&state)),
     };
     act.finish_with_secret(StatusCode::CREATED, &created).await
 }

@@ -219,6 +219,7 @@ impl Checking<'_> {
         let password = self.password(raw);
         let mail = self.mail(raw);
         let yubico = self.yubico(raw);
+        let packages = self.packages(&raw.packages.folder);
         let limits = self.limits(raw);
         Some(Config {
             server: Server {
@@ -233,6 +234,7 @@ impl Checking<'_> {
             password: password?,
             mail: mail?,
             yubico: yubico?,
+            packages: packages?,
             limits: limits?,
         })
     }
@@ -336,6 +338,14 @@ impl Checking<'_> {
             secret_file: PathBuf::from(&yubico.secret_file),
             urls: yubico.urls.clone(),
         })
+    }
+
+    fn packages(&mut self, folder: &str) -> Option<PathBuf> {
+        if !folder.starts_with('/') {
+            self.problem("packages", "folder", "must be /ABSOLUTE/PATH");
+            return None;
+        }
+        Some(PathBuf::from(folder))
     }
 
     fn limits(&mut self, raw: &Raw) -> Option<Limits> {

@@ -32,6 +32,8 @@ pub struct Config {
     pub mail: Option<Mail>,
     /// `[yubico]`
     pub yubico: Yubico,
+    /// Folder of the packages that new hosts install.
+    pub packages: PathBuf,
     /// `[limits]`
     pub limits: Limits,
 }

@@ -12,6 +12,7 @@ pub(super) struct Raw {
     pub(super) password: RawPassword,
     pub(super) mail: RawMail,
     pub(super) yubico: RawYubico,
+    pub(super) packages: RawPackages,
     pub(super) limits: RawLimits,
 }
 
@@ -82,4 +83,10 @@ pub(super) struct RawYubico {
     pub(super) client_id: String,
     pub(super) secret_file: String,
     pub(super) urls: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPackages {
+    pub(super) folder: String,
 }

@@ -13,7 +13,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::{Refused, caller, idempotency, request_id};
 use crate::state::AppState;
-use crate::{api, pages};
+use crate::{api, kick_start, pages};
 
 /// Largest body of a request.
 pub(super) const BODY_BYTES_MAX: usize = 1 << 20;
@@ -28,6 +28,7 @@ pub fn router(state: AppState, hosts: Router<AppState>) -> Router {
         .route("/readyz", get(ready))
         .route("/version", get(version))
         .merge(hosts)
+        .merge(kick_start::router())
         .merge(pages::router(state.clone(), api))
         .nest("/api/v1", people(&state))
         .fallback(unknown_path)

@@ -12,6 +12,7 @@ use rcgen::{
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use sha2::{Digest, Sha256};
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::clock::{NoRandomness, Random};
 
@@ -43,6 +44,8 @@ pub struct Authority {
     /// What enrolment tokens pin: the SHA-256 of the certificate that ends the server's chain.
     pinned: [u8; 32],
     pinned_pem: String,
+    /// The server's own key, where this CA issued its certificate.
+    server_pin: Option<String>,
 }
 
 /// A certificate for the directory itself, with its key.
@@ -88,14 +91,16 @@ impl Authority {
     ) -> Result<Self, AuthorityError> {
         let certificate = CertificateDer::from_pem_slice(certificate_pem.as_bytes())?;
         let issuer = Issuer::from_ca_cert_der(&certificate, KeyPair::from_pem(key_pem)?)?;
-        let pinned = CertificateDer::pem_slice_iter(server_chain_pem.as_bytes())
-            .last()
-            .unwrap_or_else(|| Ok(certificate.clone()))?;
+        let chain = CertificateDer::pem_slice_iter(server_chain_pem.as_bytes())
+            .collect::<Result<Vec<_>, _>>()?;
+        let pinned = chain.last().unwrap_or(&certificate).clone();
+        let server = chain.first().filter(|_| pinned == certificate);
         Ok(Self {
             issuer,
             certificate_pem: certificate_pem.to_owned(),
             pinned: Sha256::digest(&pinned).into(),
             pinned_pem: to_pem(&pinned),
+            server_pin: server.and_then(key_pin),
             certificate,
         })
     }
@@ -123,6 +128,13 @@ impl Authority {
     #[must_use]
     pub fn pinned_certificate_pem(&self) -> &str {
         &self.pinned_pem
+    }
+
+    /// The key of the server's certificate as curl names it, where the certificate is this CA's and
+    /// no public authority vouches for it.
+    #[must_use]
+    pub fn server_pin(&self) -> Option<&str> {
+        self.server_pin.as_deref()
     }
 
     /// Issues the directory's own certificate for these names and addresses.
@@ -223,6 +235,15 @@ fn date(moment: Timestamp) -> DateTime {
 }
 
 type DateTime = time::OffsetDateTime;
+
+/// `sha256//` and the digest of the public key in Base64.
+fn key_pin(certificate: &CertificateDer<'_>) -> Option<String> {
+    use base64::Engine;
+    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+    let digest = Sha256::digest(certificate.public_key().raw);
+    let digest = base64::engine::general_purpose::STANDARD.encode(digest);
+    Some(format!("sha256//{digest}"))
+}
 
 fn to_pem(certificate: &CertificateDer<'_>) -> String {
     use base64::Engine;

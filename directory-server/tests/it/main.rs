@@ -29,6 +29,8 @@ mod disaster;
 #[cfg(test)]
 mod installed;
 #[cfg(test)]
+mod kick_start;
+#[cfg(test)]
 mod notices;
 #[cfg(test)]
 mod pages;

@@ -167,6 +167,7 @@ impl Directory {
         let (authority, _) = Authority::create("Example", time.now()).unwrap();
         let mut config = Config::read("", settings).unwrap();
         config.keys.totp_key_file = folder.path().join("totp.key");
+        config.packages = folder.path().join("packages");
         change(&mut config);
         let outside = (time, Random::of_system());
         let app = AppState::new(store, organisation, config, authority, outside);
