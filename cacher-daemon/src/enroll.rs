@@ -48,6 +48,9 @@ pub enum EnrollError {
     /// The directory refused, or is not the one that the token names.
     #[error("{0}")]
     Directory(String),
+    /// The directory cannot be reached, or not now: the same may work later.
+    #[error("{0}")]
+    Unreachable(String),
     /// The host cannot make or store what is needed.
     #[error("{0}")]
     Host(String),
@@ -97,7 +100,8 @@ fn read_token(path: &Path) -> Result<Token, EnrollError> {
     let bytes = read_bounded(path, TOKEN_BYTES_MAX).map_err(|error| named(&error))?;
     let bytes = Zeroizing::new(bytes.ok_or_else(|| named(&"no such file"))?);
     let text = std::str::from_utf8(&bytes).map_err(|error| named(&error))?;
-    Token::parse(text).map_err(|error| named(&error))
+    // A second line may name the directory; whoever calls has read it.
+    Token::parse(text.lines().next().unwrap_or_default()).map_err(|error| named(&error))
 }
 
 /// The host's own keys.
@@ -169,7 +173,7 @@ async fn ask(
         .json(request)
         .send()
         .await
-        .map_err(|error| EnrollError::Directory(unreachable(address, &error)))?;
+        .map_err(|error| EnrollError::Unreachable(unreachable(address, &error)))?;
     let status = response.status();
     let body = bounded(response, ANSWER_BYTES_MAX)
         .await
@@ -178,6 +182,11 @@ async fn ask(
         let problem: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
         let detail = problem.get("detail").and_then(serde_json::Value::as_str);
         let detail = posix_names::clean_line(detail.unwrap_or("no reason given"), 512);
+        if status.is_server_error() || status == reqwest::StatusCode::TOO_MANY_REQUESTS {
+            return Err(EnrollError::Unreachable(format!(
+                "the directory cannot enrol this host now ({status}): {detail}"
+            )));
+        }
         return Err(EnrollError::Directory(format!(
             "the directory refused to enrol this host ({status}): {detail}"
         )));

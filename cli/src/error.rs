@@ -59,6 +59,12 @@ impl Failure {
         Self::failed(format!("cannot {doing} {}", path.display())).because(error.to_string())
     }
 
+    /// The same, where more is known of who must act.
+    pub(crate) fn of_kind(mut self, kind: Kind) -> Self {
+        self.kind = kind;
+        self
+    }
+
     pub(crate) fn because(mut self, why: impl Into<String>) -> Self {
         self.why = why.into();
         self

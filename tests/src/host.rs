@@ -2,7 +2,7 @@
 //! namespaces of its own. Switching it off throws away its processes, its mounts and `/run`; its
 //! disk stays until the lab ends.
 
-use crate::command::{OrFail, Outcome, fail, finish};
+use crate::command::{OrFail, Outcome, fail, finish, run};
 use crate::faults::Disk;
 use crate::init::Init;
 use crate::layer::Root;
@@ -261,6 +261,32 @@ impl Host {
                 self.name()
             ));
         }
+    }
+
+    /// Writes a file of root's while the host is switched off; its folder is there.
+    #[track_caller]
+    pub fn write_on_disk(&self, path: &str, content: &str, mode: u32) {
+        let file = self.written().join(path.trim_start_matches('/'));
+        fs::write(&file, content).or_fail(&format!("write {}", file.display()));
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).or_fail("chmod");
+    }
+
+    /// Takes over everything that another host has written, while both are switched off.
+    #[track_caller]
+    pub(crate) fn copy_disk_of(&self, other: &Self) {
+        run(
+            "cp",
+            &[
+                "-a",
+                &other.written().display().to_string(),
+                &self.folder.join("disk").display().to_string(),
+            ],
+        );
+    }
+
+    /// Where the overlay keeps what differs from the root below.
+    fn written(&self) -> PathBuf {
+        self.folder.join("disk/upper")
     }
 
     /// The content of a file of the host.

@@ -151,6 +151,17 @@ impl Lab {
         host
     }
 
+    /// A machine made from an image: its disk is a copy of that of a host that is switched off, with
+    /// which it has its layer in common. Not switched on yet.
+    #[must_use]
+    #[track_caller]
+    pub fn booted_copy(&self, name: &str, image: &Host, layer: &Layer) -> Host {
+        let init = Init::Systemd(ControlGroup::of_host(&self.name, name));
+        let host = self.new_host(name, Root::with(layer), init, Disk::Ample);
+        host.copy_disk_of(image);
+        host
+    }
+
     fn new_host(&self, name: &str, root: Root, init: Init, disk: Disk) -> Host {
         let cable = self.network.attach(name, self.next_number());
         let lives = self.lives_with_this_process;

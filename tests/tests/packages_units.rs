@@ -5,13 +5,14 @@ use std::time::Duration;
 use system_tests::{Host, Installation, PASSWORD, Service, eventually, say};
 
 /// Highest score of `systemd-analyze security`, in tenths, that a unit may have.
-const SCORES: [(&str, u32); 6] = [
+const SCORES: [(&str, u32); 7] = [
     ("cloudid-cacher", 19),
     ("cloudid-directory", 19),
     ("cloudid-lookups", 19),
     ("cloudid-identity-map", 22),
     ("cloudid-helper", 25),
     ("cloudid-nscd", 25),
+    ("cloudid-first-boot", 29),
 ];
 /// `CHOWN`, `DAC_OVERRIDE`, `FOWNER`, `KILL`: the bits of the helper's set.
 const HELPERS: &str = "000000000000002b";

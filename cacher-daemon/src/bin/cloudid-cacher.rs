@@ -114,6 +114,7 @@ fn enrolled(paths: &Paths, wanted: &Wanted) -> ExitCode {
                 EnrollError::Caller(_) => ExitCode::from(64),
                 EnrollError::Directory(_) => ExitCode::from(69),
                 EnrollError::Host(_) => ExitCode::from(73),
+                EnrollError::Unreachable(_) => ExitCode::from(75),
             }
         }
     }

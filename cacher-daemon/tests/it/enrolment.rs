@@ -79,7 +79,7 @@ async fn nothing_is_said_to_a_directory_that_the_token_does_not_name() {
     let directory = FakeDirectory::start().await;
     let (_folder, paths) = empty_host();
     let error = attempt(&directory, [9; 32], &paths).await.unwrap_err();
-    assert!(matches!(error, EnrollError::Directory(_)), "{error}");
+    assert!(matches!(error, EnrollError::Unreachable(_)), "{error}");
     assert!(directory.change(|state| state.requests.is_empty()));
     assert!(!paths.identity().exists() && !paths.host_key().exists());
 }

@@ -4,6 +4,8 @@
 //! daemon that has not answered yet.
 
 mod confirm;
+mod first_boot;
+pub(super) mod image;
 mod steps;
 
 use std::path::{Path, PathBuf};
@@ -22,18 +24,26 @@ use super::{local_accounts, must_be_root, nsswitch, pam, sshd, undo};
 use crate::context::Context;
 use crate::error::{Failure, Kind};
 
+/// How long the first bundle is waited for unless said otherwise.
+const WAIT: Duration = Duration::from_secs(20);
 const SYSTEM_USERS: [&str; 2] = ["cloudid", "cloudid-keys"];
 
 /// Make this machine a host of a directory (root)
 #[derive(Debug, Args)]
 pub(crate) struct EnrollArguments {
     /// Address of the directory, https://HOST:PORT
-    url: String,
+    #[arg(required_unless_present = "first_boot", conflicts_with = "first_boot")]
+    url: Option<String>,
     /// File with the enrolment token, - for standard input
-    #[arg(long, value_name = "FILE")]
-    token_file: PathBuf,
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present_any = ["image_prepare", "first_boot"],
+        conflicts_with_all = ["image_prepare", "first_boot"]
+    )]
+    token_file: Option<PathBuf>,
     /// Name of this host in the directory; its own name when absent
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["image_prepare", "first_boot"])]
     name: Option<String>,
     /// A tag, which gets the prefix host: in the directory; may be repeated
     #[arg(long = "tag", value_name = "TAG")]
@@ -47,22 +57,73 @@ pub(crate) struct EnrollArguments {
     /// How long to wait for the first bundle
     #[arg(long, value_name = "DURATION", default_value = "20s", value_parser = duration)]
     wait: Duration,
+    /// Only note address and options: machines made from this image enrol at their first boot
+    #[arg(long)]
+    image_prepare: bool,
+    /// Enrol with the token of this machine in /var/lib/cloudid/enrollment.token, when the directory
+    /// can be reached; what cloudid-first-boot.service does
+    #[arg(long, conflicts_with = "image_prepare")]
+    first_boot: bool,
+}
+
+/// What an enrolment is to do.
+#[derive(Debug)]
+struct Wanted {
+    url: String,
+    token_file: PathBuf,
+    name: Option<String>,
+    tags: Vec<String>,
+    no_pam: bool,
+    no_ssh: bool,
+    wait: Duration,
+}
+
+impl From<EnrollArguments> for Wanted {
+    /// Which of them may be absent, the command line knows.
+    fn from(arguments: EnrollArguments) -> Self {
+        Self {
+            url: arguments.url.unwrap_or_default(),
+            token_file: arguments.token_file.unwrap_or_default(),
+            name: arguments.name,
+            tags: arguments.tags,
+            no_pam: arguments.no_pam,
+            no_ssh: arguments.no_ssh,
+            wait: arguments.wait,
+        }
+    }
 }
 
 pub(crate) async fn run(arguments: EnrollArguments, context: &Context) -> Result<(), Failure> {
     must_be_root("enroll")?;
+    let (image_prepare, first_boot) = (arguments.image_prepare, arguments.first_boot);
+    let wanted = Wanted::from(arguments);
+    if image_prepare {
+        return image::prepare(&wanted, context).await;
+    }
     let interrupted = note_interruptions()?;
+    if first_boot {
+        first_boot::run(&interrupted, context).await
+    } else {
+        enrol(&wanted, &interrupted, context).await
+    }
+}
+
+async fn enrol(
+    wanted: &Wanted,
+    interrupted: &AtomicBool,
+    context: &Context,
+) -> Result<(), Failure> {
     finish_interrupted(context).await?;
-    check(&arguments, context).await?;
-    say_what_is_touched(&arguments, context);
+    check(wanted, context).await?;
+    say_what_is_touched(wanted, context);
     if context.options.dry_run {
         return Ok(());
     }
     if context.somebody_is_there() {
         context.confirm("enrol this host?")?;
     }
-    let mut backup = Backup::take(Path::new(BACKUP), &touched(&arguments))?;
-    match steps::all(&arguments, &backup, &interrupted, context).await {
+    let mut backup = Backup::take(Path::new(BACKUP), &touched(wanted))?;
+    match steps::all(wanted, &backup, interrupted, context).await {
         Ok(()) => backup.completed(),
         Err(failure) => {
             context
@@ -125,7 +186,7 @@ async fn finish_interrupted(context: &Context) -> Result<(), Failure> {
 }
 
 /// Everything that can be known before the first change.
-async fn check(arguments: &EnrollArguments, context: &Context) -> Result<(), Failure> {
+async fn check(wanted: &Wanted, context: &Context) -> Result<(), Failure> {
     if Path::new(IDENTITY).exists() {
         return Err(Failure::failed("this machine has an identity already")
             .because(format!(
@@ -135,6 +196,18 @@ async fn check(arguments: &EnrollArguments, context: &Context) -> Result<(), Fai
                 "if it is a copy of another machine, empty {STATE} and enrol again"
             )));
     }
+    check_installed()?;
+    steps::nsswitch_edited()?;
+    if !wanted.no_pam {
+        pam::check()?;
+    }
+    if !wanted.no_ssh {
+        check_sshd().await?;
+    }
+    check_overlaps(context)
+}
+
+fn check_installed() -> Result<(), Failure> {
     if !Path::new(CACHER).exists() {
         return Err(Failure::failed(format!("{CACHER} is missing"))
             .next("install the package cloudid-cacher"));
@@ -147,14 +220,7 @@ async fn check(arguments: &EnrollArguments, context: &Context) -> Result<(), Fai
             );
         }
     }
-    steps::nsswitch_edited()?;
-    if !arguments.no_pam {
-        pam::check()?;
-    }
-    if !arguments.no_ssh {
-        check_sshd().await?;
-    }
-    check_overlaps(context)
+    Ok(())
 }
 
 async fn check_sshd() -> Result<(), Failure> {
@@ -190,20 +256,20 @@ fn check_overlaps(context: &Context) -> Result<(), Failure> {
     .next("give them other ids, or enrol with --yes to keep them and hide the directory's"))
 }
 
-fn touched(arguments: &EnrollArguments) -> Vec<&'static str> {
+fn touched(wanted: &Wanted) -> Vec<&'static str> {
     let mut files = vec![NSSWITCH];
-    if !arguments.no_pam {
+    if !wanted.no_pam {
         files.extend(PAM_FILES);
     }
-    if !arguments.no_ssh {
+    if !wanted.no_ssh {
         files.push(SSHD_DROP_IN);
     }
     files.extend(DIRECTORY_FILES);
     files
 }
 
-fn say_what_is_touched(arguments: &EnrollArguments, context: &Context) {
-    let files = touched(arguments);
+fn say_what_is_touched(wanted: &Wanted, context: &Context) {
+    let files = touched(wanted);
     context.output.say(&format!(
         "These files are written, a copy of each is kept in {BACKUP}:"
     ));

@@ -32,7 +32,7 @@ pub(super) const IDENTITY: &str = "/var/lib/cloudid/identity.json";
 pub(super) const STATE: &str = "/var/lib/cloudid";
 pub(super) const SETTINGS: &str = "/etc/cloudid/cloudid.toml";
 pub(super) const DROP_INS: &str = "/etc/cloudid/conf.d";
-/// A token on its way to the cacher.
+/// A token on its way to the cacher; put there by others for a first boot.
 pub(super) const TOKEN: &str = "/var/lib/cloudid/enrollment.token";
 /// What `cloudid-cacher enroll` writes outside of [`STATE`].
 pub(super) const DIRECTORY_FILES: [&str; 2] = [
@@ -49,6 +49,9 @@ pub(super) const LEFT_BEHIND: [&str; 7] = [
     local_protocol::ADMIN_SOCKET,
     local_protocol::HELPER_SOCKET,
 ];
+/// What an image noted for the machines made from it.
+pub(super) const FIRST_BOOT: &str = "/etc/cloudid/first-boot.toml";
+pub(super) const FIRST_BOOT_UNIT: &str = "cloudid-first-boot.service";
 pub(super) const BACKUP: &str = "/var/lib/cloudid-enroll-backup";
 /// Exists where systemd is the init of this machine.
 pub(super) const SYSTEMD: &str = "/run/systemd/system";

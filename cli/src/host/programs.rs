@@ -14,6 +14,8 @@ const TIME_MAX: Duration = Duration::from_secs(90);
 #[derive(Debug)]
 pub(super) struct Finished {
     pub(super) success: bool,
+    /// The exit code; `None` when a signal ended it.
+    pub(super) code: Option<i32>,
     pub(super) output: String,
     pub(super) errors: String,
 }
@@ -53,6 +55,7 @@ pub(super) async fn run(program: &str, arguments: &[&str]) -> Result<Finished, F
         .map_err(|error| failed(error.to_string()))?;
     Ok(Finished {
         success: ended.status.success(),
+        code: ended.status.code(),
         output: String::from_utf8_lossy(&ended.stdout).into_owned(),
         errors: String::from_utf8_lossy(&ended.stderr).into_owned(),
     })

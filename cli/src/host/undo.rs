@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::backup::{self, Backup};
 use super::places::{
-    DIRECTORY_FILES, IDENTITY, LEFT_BEHIND, NSSWITCH, PAM_FILES, SSHD_DROP_IN, STATE,
+    DIRECTORY_FILES, IDENTITY, LEFT_BEHIND, NSSWITCH, PAM_FILES, SSHD_DROP_IN, STATE, TOKEN,
 };
 use super::{nsswitch, pam, services, sshd};
 use crate::context::Context;
@@ -119,6 +119,10 @@ async fn identity_gone() -> Result<(), Failure> {
     };
     for entry in entries {
         let entry = entry.map_err(failed)?;
+        // A first boot that failed tries again with it; whoever ends that takes it away.
+        if entry.path() == Path::new(TOKEN) {
+            continue;
+        }
         let is_folder = entry.file_type().map_err(failed)?.is_dir();
         // Neither follows a link: what lies elsewhere is not ours.
         let gone = if is_folder {

@@ -5,6 +5,7 @@ use std::path::Path;
 use clap::Args;
 
 use super::backup::Backup;
+use super::enroll::image;
 use super::places::{BACKUP, DIRECTORY_FILES, NSSWITCH, PAM_FILES, SSHD_DROP_IN, STATE};
 use super::{must_be_root, undo};
 use crate::context::Context;
@@ -21,6 +22,12 @@ pub(crate) struct UnenrollArguments {
 pub(crate) async fn run(arguments: &UnenrollArguments, context: &Context) -> Result<(), Failure> {
     must_be_root("unenroll")?;
     let Some(backup) = Backup::open(Path::new(BACKUP))? else {
+        if !context.options.dry_run && image::forget().await? {
+            context
+                .output
+                .say("This image is no longer prepared; it never was a host.");
+            return Ok(());
+        }
         return Err(Failure::new(Kind::NotFound, "this host is not enrolled")
             .because(format!("there is no backup in {BACKUP}")));
     };
@@ -44,6 +51,7 @@ pub(crate) async fn run(arguments: &UnenrollArguments, context: &Context) -> Res
         context.confirm("unenrol this host?")?;
     }
     undo::undo(backup, context).await?;
+    image::forget().await?;
     context.output.say(
         "This host is no longer enrolled. Retire it in the directory as well: cloudid host retire",
     );

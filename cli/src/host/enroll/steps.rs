@@ -10,9 +10,9 @@ use posix_names::{GroupName, Uid};
 use super::super::backup::{self, Backup};
 use super::super::places::{CACHER, NSSWITCH, SSHD_DROP_IN, TOKEN};
 use super::super::{cacher, getent, local_accounts, nsswitch, pam, programs, services, sshd};
-use super::{EnrollArguments, confirm, unusable};
+use super::{Wanted, confirm, unusable};
 use crate::context::Context;
-use crate::error::Failure;
+use crate::error::{Failure, Kind};
 use crate::secret_file;
 
 const POLL_PAUSE: Duration = Duration::from_millis(200);
@@ -20,7 +20,7 @@ const DROP_IN_MODE: (u32, u32, u32) = (0o644, 0, 0);
 
 /// Identity, daemons, first bundle, lookups, PAM, sshd.
 pub(super) async fn all(
-    arguments: &EnrollArguments,
+    wanted: &Wanted,
     backup: &Backup,
     interrupted: &AtomicBool,
     context: &Context,
@@ -30,12 +30,12 @@ pub(super) async fn all(
         false => Ok(()),
     };
     let say = |text: &str| context.output.say(text);
-    take_identity(arguments).await?;
+    take_identity(wanted).await?;
     go_on()?;
     if let Some(advice) = services::start().await? {
         say(advice);
     }
-    let status = first_bundle(arguments.wait, &go_on).await?;
+    let status = first_bundle(wanted.wait, &go_on).await?;
     say(&format!(
         "{} is enrolled; bundle {} with {} people is in force",
         status.host_name, status.bundle_version, status.people
@@ -43,11 +43,11 @@ pub(super) async fn all(
     go_on()?;
     let somebody = look_up(&status, context).await?;
     go_on()?;
-    if !arguments.no_pam {
+    if !wanted.no_pam {
         enable_pam(context).await?;
     }
     go_on()?;
-    if !arguments.no_ssh {
+    if !wanted.no_ssh {
         enable_sshd(backup, somebody.as_deref(), context).await?;
     }
     go_on()?;
@@ -60,25 +60,25 @@ pub(super) async fn all(
 
 /// The cacher makes the keys and speaks to the directory. A token from standard input goes through
 /// a file that only root can read, and that is gone afterwards.
-async fn take_identity(arguments: &EnrollArguments) -> Result<(), Failure> {
-    if arguments.token_file != Path::new("-") {
-        let path = arguments
+async fn take_identity(wanted: &Wanted) -> Result<(), Failure> {
+    if wanted.token_file != Path::new("-") {
+        let path = wanted
             .token_file
             .canonicalize()
-            .map_err(|error| Failure::file("read", &arguments.token_file, &error))?;
-        return ask_for_identity(arguments, &path).await;
+            .map_err(|error| Failure::file("read", &wanted.token_file, &error))?;
+        return ask_for_identity(wanted, &path).await;
     }
-    let token = secret_file::read(&arguments.token_file)?;
+    let token = secret_file::read(&wanted.token_file)?;
     let path = Path::new(TOKEN);
     backup::remove(path)?;
     secret_file::write_new(path, &token)?;
-    let asked = ask_for_identity(arguments, path).await;
+    let asked = ask_for_identity(wanted, path).await;
     backup::remove(path)?;
     asked
 }
 
-async fn ask_for_identity(arguments: &EnrollArguments, token: &Path) -> Result<(), Failure> {
-    let name = match &arguments.name {
+async fn ask_for_identity(wanted: &Wanted, token: &Path) -> Result<(), Failure> {
+    let name = match &wanted.name {
         Some(name) => name.clone(),
         None => rustix::system::uname()
             .nodename()
@@ -86,21 +86,22 @@ async fn ask_for_identity(arguments: &EnrollArguments, token: &Path) -> Result<(
             .into_owned(),
     };
     let token = token.display().to_string();
-    let mut words = vec![
-        "enroll",
-        "--directory",
-        &arguments.url,
-        "--token-file",
-        &token,
-    ];
+    let mut words = vec!["enroll", "--directory", &wanted.url, "--token-file", &token];
     words.extend(["--hostname", &name]);
-    for tag in &arguments.tags {
+    for tag in &wanted.tags {
         words.extend(["--tag", tag]);
     }
-    programs::run(CACHER, &words)
-        .await?
+    let ended = programs::run(CACHER, &words).await?;
+    // As the cacher says who must act.
+    let kind = match ended.code {
+        Some(69) => Kind::Refused,
+        Some(75) => Kind::Unreachable,
+        _ => Kind::Failed,
+    };
+    ended
         .or_fail("the directory did not enrol this host")
         .map(|_| ())
+        .map_err(|failure| failure.of_kind(kind))
 }
 
 async fn first_bundle(
