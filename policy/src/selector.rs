@@ -53,8 +53,10 @@ impl Selector {
         self.fits(host, |_| true)
     }
 
-    /// Whether a rule of this effect concerns the host.
-    pub(crate) fn matches_for(&self, effect: Effect, host: &Host) -> bool {
+    /// Whether a rule of this effect concerns the host: what is to somebody's good does not count
+    /// the tags that the host gave itself.
+    #[must_use]
+    pub fn matches_for(&self, effect: Effect, host: &Host) -> bool {
         match effect {
             Effect::Allow => self.fits(host, |tag| !tag.starts_with(OWN_TAG_PREFIX)),
             Effect::Deny => self.matches(host),

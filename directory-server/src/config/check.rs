@@ -11,7 +11,9 @@ use toml::{Table, Value};
 
 use super::raw::{Raw, RawMail};
 use super::words::nearest;
-use super::{Auth, Config, DEFAULTS, Keys, Limits, Mail, Override, Password, Server, Yubico};
+use super::{
+    Auth, Config, DEFAULTS, Keys, Limits, Mail, Override, Password, Publish, Server, Yubico,
+};
 use crate::mail;
 
 const ARGON2_MEMORY_KIB_MIN: i64 = 19_456;
@@ -215,6 +217,7 @@ impl Checking<'_> {
         let database = self.database(&raw.storage.url);
         let public_url = self.public_url(&raw.server.public_url);
         let keys = self.keys(raw);
+        let publish = self.publish(raw);
         let auth = self.auth(raw);
         let password = self.password(raw);
         let mail = self.mail(raw);
@@ -230,6 +233,7 @@ impl Checking<'_> {
             },
             database: database?,
             keys: keys?,
+            publish: publish?,
             auth: auth?,
             password: password?,
             mail: mail?,
@@ -253,6 +257,26 @@ impl Checking<'_> {
             ca_key: PathBuf::from(&keys.ca_key),
             host_certificate_ttl: host_ttl?,
             totp_key_file: PathBuf::from(&keys.totp_key_file),
+        })
+    }
+
+    fn publish(&mut self, raw: &Raw) -> Option<Publish> {
+        let publish = &raw.publish;
+        let canaries = if publish.canaries.is_empty() {
+            Some(None)
+        } else {
+            self.parsed(
+                "publish",
+                "canaries",
+                &publish.canaries,
+                "a selector of hosts",
+            )
+            .map(Some)
+        };
+        let canary_wait = self.lifetime("publish", "canary_wait", &publish.canary_wait);
+        Some(Publish {
+            canaries: canaries?,
+            canary_wait: canary_wait?,
         })
     }
 

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use directory_api::rest::Secret;
 use jiff::SignedDuration;
+use policy::Selector;
 
 pub use check::{BadConfig, ConfigProblem};
 
@@ -24,6 +25,8 @@ pub struct Config {
     pub database: PathBuf,
     /// `[keys]`
     pub keys: Keys,
+    /// `[publish]`
+    pub publish: Publish,
     /// `[auth]`
     pub auth: Auth,
     /// `[password]`
@@ -70,6 +73,15 @@ pub struct Keys {
     pub host_certificate_ttl: SignedDuration,
     /// Encrypts the seeds of one-time codes.
     pub totp_key_file: PathBuf,
+}
+
+/// Which hosts get changes before the others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Publish {
+    /// Absent: all at once.
+    pub canaries: Option<Selector>,
+    /// How long one may take to have a change in force.
+    pub canary_wait: SignedDuration,
 }
 
 /// Sessions and locks.

@@ -8,6 +8,7 @@ pub(super) struct Raw {
     pub(super) server: RawServer,
     pub(super) storage: RawStorage,
     pub(super) keys: RawKeys,
+    pub(super) publish: RawPublish,
     pub(super) auth: RawAuth,
     pub(super) password: RawPassword,
     pub(super) mail: RawMail,
@@ -42,6 +43,13 @@ pub(super) struct RawKeys {
     pub(super) ca_key: String,
     pub(super) host_certificate_ttl: String,
     pub(super) totp_key_file: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPublish {
+    pub(super) canaries: String,
+    pub(super) canary_wait: String,
 }
 
 #[derive(Deserialize)]

@@ -3,6 +3,7 @@
 
 mod alarm;
 mod bundle;
+mod canaries;
 mod factors;
 pub(crate) mod fast_lane;
 mod slice;
@@ -26,6 +27,7 @@ use crate::state::AppState;
 use crate::store::Writing;
 
 use alarm::Alarm;
+use canaries::{Canaries, Verdict};
 use factors::{Bits, Stock};
 pub use wakes::Wakes;
 use world::{World, WorldHost};
@@ -36,6 +38,8 @@ const SETTLE: Duration = Duration::from_millis(30);
 const RENEWAL_CHECK: Duration = Duration::from_secs(60);
 /// After a failure.
 const RETRY: Duration = Duration::from_secs(5);
+/// How often it is looked for what the canaries say, while others wait for them.
+const CANARY_CHECK: Duration = Duration::from_millis(200);
 /// Hosts whose bundles are written in one transaction, so that other writers get their turn.
 const HOSTS_PER_WRITE: usize = 32;
 
@@ -69,6 +73,9 @@ pub enum PublishError {
     /// A date outside the calendar.
     #[error("a manifest's end lies outside the calendar")]
     Date(#[from] jiff::Error),
+    /// A canary does not take what was published for it.
+    #[error("{0}; the other hosts keep what they have until it is mended")]
+    Stopped(String),
     /// The database holds nobody although hosts have bundles.
     #[error(
         "the database holds no users although bundles were published before; nothing is signed. \
@@ -87,6 +94,11 @@ pub struct Publisher {
     last: HashMap<String, BTreeSet<String>>,
     /// Bits of coming codes, made once an hour.
     stock: Stock,
+    canaries: Canaries,
+    /// Hosts with a change before them that the canaries have not taken yet.
+    held: BTreeSet<String>,
+    /// The canaries they wait for.
+    watched: BTreeSet<String>,
 }
 
 impl Publisher {
@@ -100,6 +112,7 @@ impl Publisher {
         wakes: Wakes,
     ) -> Result<Self, PublishError> {
         let virtual_groups = virtual_groups::gids(&app.store).await?;
+        let canaries = Canaries::new(&app.config.publish);
         Ok(Self {
             app,
             keys,
@@ -107,6 +120,9 @@ impl Publisher {
             virtual_groups,
             last: HashMap::new(),
             stock: Stock::default(),
+            canaries,
+            held: BTreeSet::new(),
+            watched: BTreeSet::new(),
         })
     }
 
@@ -130,7 +146,7 @@ impl Publisher {
         tokio::spawn(async move {
             let mut alarm = Alarm::default();
             loop {
-                let touched = settled(&bundles).await;
+                let touched = self.next(&bundles).await;
                 let published = self.publish(&touched).await;
                 let failed = published.err().map(|error| error.to_string());
                 alarm.raise(&self.app, failed.as_deref()).await;
@@ -160,6 +176,9 @@ impl Publisher {
         &mut self,
         touched: &Touched,
     ) -> Result<BTreeMap<String, u64>, PublishError> {
+        if touched.is_empty() && self.verdict().await? == Verdict::Wait {
+            return Ok(BTreeMap::new());
+        }
         let world = World::load(&self.app.store).await?;
         if world.users_ever == 0 && world.hosts.iter().any(|host| host.bundle_version > 0) {
             return Err(PublishError::Emptied);
@@ -177,18 +196,82 @@ impl Publisher {
             .iter()
             .filter(|host| self.concerns(touched, host, &world))
             .collect();
+        let (first, rest) = self.in_turn(concerned, touched);
         let mut published = BTreeMap::new();
+        let failed = self.write_all(&world, &first, &mut published).await;
+        let verdict = self.hold(&world, &rest).await?;
+        if verdict == Verdict::Clear {
+            self.write_all(&world, &rest, &mut published).await?;
+        }
+        failed?;
+        if let Verdict::Stop(why) = verdict {
+            return Err(PublishError::Stopped(why));
+        }
+        if touched.everything && verdict == Verdict::Clear {
+            self.forget_old().await;
+        }
+        Ok(published)
+    }
+
+    /// What is to be looked at next. While hosts wait for the canaries, that is soon.
+    async fn next(&self, bundles: &Dirty) -> Touched {
+        if self.held.is_empty() {
+            let touched = settled(bundles, RENEWAL_CHECK).await;
+            return touched.unwrap_or_else(everything);
+        }
+        let touched = settled(bundles, CANARY_CHECK).await;
+        touched.unwrap_or_default()
+    }
+
+    /// Who gets the change at once, and who after the canaries. A host that was touched itself, by
+    /// an administrator or by enrolling, does not wait.
+    fn in_turn<'w>(
+        &self,
+        concerned: Vec<&'w WorldHost>,
+        touched: &Touched,
+    ) -> (Vec<&'w WorldHost>, Vec<&'w WorldHost>) {
+        concerned.into_iter().partition(|host| {
+            self.canaries.include(host) || touched.hosts.contains(&host.policy.id)
+        })
+    }
+
+    /// Asks the canaries whether the rest may have what they have, and keeps in mind who waits.
+    async fn hold(&mut self, world: &World, rest: &[&WorldHost]) -> Result<Verdict, PublishError> {
+        let canaries = world
+            .hosts
+            .iter()
+            .filter(|host| self.canaries.include(host));
+        self.watched = canaries.map(|host| host.policy.id.clone()).collect();
+        let verdict = self.verdict().await?;
+        self.held.clear();
+        if verdict != Verdict::Clear {
+            self.held
+                .extend(rest.iter().map(|host| host.policy.id.clone()));
+        }
+        Ok(verdict)
+    }
+
+    async fn verdict(&self) -> Result<Verdict, sqlx::Error> {
+        let now = self.app.clock.now();
+        self.canaries
+            .verdict(&self.app.store, &self.watched, now)
+            .await
+    }
+
+    async fn write_all(
+        &mut self,
+        world: &World,
+        hosts: &[&WorldHost],
+        published: &mut BTreeMap<String, u64>,
+    ) -> Result<(), PublishError> {
         let mut failed = Ok(());
-        for hosts in concerned.chunks(HOSTS_PER_WRITE) {
-            match self.write(&world, hosts).await {
+        for some in hosts.chunks(HOSTS_PER_WRITE) {
+            match self.write(world, some).await {
                 Ok(versions) => published.extend(versions),
                 Err(error) => failed = Err(error),
             }
         }
-        if touched.everything && failed.is_ok() {
-            self.forget_old().await;
-        }
-        failed.map(|()| published)
+        failed
     }
 
     async fn write(
@@ -259,6 +342,7 @@ impl Publisher {
             return true;
         };
         touched.everything
+            || self.held.contains(id)
             || touched.hosts.contains(id)
             || !last.is_disjoint(&touched.users)
             || world.people.iter().any(|person| {
@@ -293,14 +377,12 @@ pub fn everything() -> Touched {
     }
 }
 
-/// Waits for marks, and a little longer for those that follow closely.
-async fn settled(bundles: &Dirty) -> Touched {
-    let Ok(mut touched) = tokio::time::timeout(RENEWAL_CHECK, bundles.taken()).await else {
-        return everything();
-    };
+/// Waits so long for marks, and a little longer for those that follow closely.
+async fn settled(bundles: &Dirty, patience: Duration) -> Option<Touched> {
+    let mut touched = tokio::time::timeout(patience, bundles.taken()).await.ok()?;
     tokio::time::sleep(SETTLE).await;
     if let Ok(more) = tokio::time::timeout(Duration::ZERO, bundles.taken()).await {
         touched.merge(more);
     }
-    touched
+    Some(touched)
 }

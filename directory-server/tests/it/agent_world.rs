@@ -19,7 +19,7 @@ use directory_server::config::{Config, Override};
 use directory_server::dirty::Touched;
 use directory_server::http;
 use directory_server::keys::{For, NewKeys, SigningKeys};
-use directory_server::publish::{Publisher, Wakes, everything};
+use directory_server::publish::{PublishError, Publisher, Wakes, everything};
 use directory_server::state::AppState;
 use directory_server::store::{self, Organisation};
 use directory_server::tls::{Authority, PeerCertificate, RemoteAddress};
@@ -154,8 +154,14 @@ impl Directory {
     }
 
     pub(crate) async fn publish(&mut self, touched: &Touched) -> BTreeMap<String, u64> {
-        let publisher = self.publisher.as_mut().unwrap();
-        publisher.publish(touched).await.unwrap()
+        self.try_publish(touched).await.unwrap()
+    }
+
+    pub(crate) async fn try_publish(
+        &mut self,
+        touched: &Touched,
+    ) -> Result<BTreeMap<String, u64>, PublishError> {
+        self.publisher.as_mut().unwrap().publish(touched).await
     }
 
     pub(crate) async fn publish_all(&mut self) -> BTreeMap<String, u64> {

@@ -39,6 +39,8 @@ mod pages_factors;
 #[cfg(test)]
 mod people_world;
 #[cfg(test)]
+mod publish_canaries;
+#[cfg(test)]
 mod publish_renewal;
 #[cfg(test)]
 mod publish_slices;
