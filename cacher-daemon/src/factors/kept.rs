@@ -18,11 +18,15 @@ const FILE_BYTES_MAX: u64 = 64 * 1024;
 /// More devices or backup codes nobody has; the oldest are forgotten.
 const ENTRIES_MAX: usize = 256;
 const DAY_MS: i64 = 86_400_000;
+/// Wrong codes count together until so long after the last one: who guesses patiently, below the
+/// limit, has few tries a day as well.
+const REMEMBERED_MS: i64 = DAY_MS / 3;
 
 /// How many wrong codes, and for how long the first lock lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CodeStrictness {
-    /// Wrong codes before a lock; 0 means that no code is ever compared.
+    /// Wrong codes before the first lock, one before each further one; 0 means that no code is ever
+    /// compared.
     pub tries: u32,
     /// How long the first lock lasts; each further one lasts twice as long, up to a day.
     pub lock_ms: i64,
@@ -83,14 +87,16 @@ impl Kept {
             self.locks = self.locks.saturating_add(1);
             self.locked_until_ms = 0;
             self.wrong = 0;
-        } else if quiet_ms > strictness.lock_ms {
+        } else if quiet_ms > REMEMBERED_MS.max(strictness.lock_ms) {
             self.wrong = 0;
         }
         let quiet_days = u32::try_from(quiet_ms / DAY_MS).unwrap_or(u32::MAX);
         self.locks = self.locks.saturating_sub(quiet_days);
         self.wrong = self.wrong.saturating_add(1);
         self.last_ms = now_ms;
-        let last = self.wrong >= strictness.tries;
+        // After a lock there is one try, not a round of them.
+        let allowed = if self.locks > 0 { 1 } else { strictness.tries };
+        let last = self.wrong >= allowed;
         if last {
             self.locked_until_ms = now_ms.saturating_add(self.next_lock_ms(strictness));
         }

@@ -30,12 +30,12 @@ fn begin(ledger: &Ledger, second: i64) -> CodePermit {
     begun.unwrap()
 }
 
-/// Guesses until the lock and says when it ends.
-fn guess_until_locked(ledger: &Ledger, from: i64) -> i64 {
-    for second in from..from + 3 {
+/// Guesses so often, until the lock, and says when it ends.
+fn guess_until_locked(ledger: &Ledger, from: i64, tries: i64) -> i64 {
+    for second in from..from + tries {
         assert_ne!(begin(ledger, second), CodePermit::Locked, "{second}");
     }
-    assert_eq!(begin(ledger, from + 3), CodePermit::Locked);
+    assert_eq!(begin(ledger, from + tries), CodePermit::Locked);
     let until = ledger.of("usr_1").unwrap().locked_until_ms;
     until / 1000 - 1_800_000_000
 }
@@ -44,28 +44,49 @@ fn guess_until_locked(ledger: &Ledger, from: i64) -> i64 {
 fn mfa_03_each_lock_lasts_twice_as_long_as_the_one_before_up_to_a_day() {
     let scene = Scene::new();
     let ledger = scene.ledger();
-    let mut from = 0;
-    for expected in [
-        900, 1800, 3600, 7200, 14_400, 28_800, 57_600, 86_400, 86_400,
-    ] {
-        let until = guess_until_locked(&ledger, from);
-        assert_eq!(until - (from + 2), expected);
+    let mut from = guess_until_locked(&ledger, 0, 3);
+    assert_eq!(from - 2, 900);
+    for expected in [1800, 3600, 7200, 14_400, 28_800, 57_600, 86_400, 86_400] {
+        let until = guess_until_locked(&ledger, from, 1);
+        assert_eq!(until - from, expected);
         from = until;
     }
+}
+
+#[test]
+fn mfa_13_a_cut_off_host_takes_nine_guesses_a_day_and_fewer_from_the_patient() {
+    let scene = Scene::new();
+    let ledger = scene.ledger();
+    let day = 0..86_400;
+    let fast = day
+        .step_by(10)
+        .filter(|second| begin(&ledger, *second) != CodePermit::Locked);
+    assert_eq!(fast.count(), 9);
+
+    let patient = Scene::new();
+    let ledger = patient.ledger();
+    for second in [0, 1, 28_900, 28_901, 57_900, 57_901] {
+        assert_eq!(begin(&ledger, second), COUNTED, "{second}");
+    }
+    assert_ne!(
+        begin(&ledger, 60_000),
+        COUNTED,
+        "the third within eight hours"
+    );
 }
 
 #[test]
 fn mfa_03_a_quiet_day_takes_one_step_back_and_a_right_code_none() {
     let scene = Scene::new();
     let ledger = scene.ledger();
-    let first = guess_until_locked(&ledger, 0);
+    let first = guess_until_locked(&ledger, 0, 3);
     assert_ne!(begin(&ledger, first), CodePermit::Locked);
     assert!(ledger.take_step(&HostDisk, "usr_1", "mfa_1", 7).unwrap());
     let from = first + 10;
-    let second = guess_until_locked(&ledger, from);
-    assert_eq!(second - (from + 2), 1800, "the right code did not help");
+    let second = guess_until_locked(&ledger, from, 1);
+    assert_eq!(second - from, 1800, "the right code did not help");
     let from = second + 2 * 86_400;
-    let third = guess_until_locked(&ledger, from);
+    let third = guess_until_locked(&ledger, from, 3);
     assert_eq!(third - (from + 2), 900);
 }
 

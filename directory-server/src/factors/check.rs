@@ -71,7 +71,7 @@ pub async fn check(state: &AppState, origin: &Origin, asked: Asked<'_>) -> Resul
         Err(refused) => {
             // Nothing was compared, so nothing was tried.
             let mut act = Act::begin(state, &origin).await?;
-            throttle::take_back(act.database(), asked.user.id, counted, asked.limit).await?;
+            throttle::take_back(act.database(), asked.user.id, counted).await?;
             act.finish_empty().await?;
             return Err(refused);
         }
@@ -212,7 +212,7 @@ async fn settle(
     };
     match burnt {
         Ok(proven) => {
-            throttle::take_back(act.database(), asked.user.id, counted, asked.limit).await?;
+            throttle::take_back(act.database(), asked.user.id, counted).await?;
             if let Some(left) = proven.backup_codes_left {
                 let draft = drafted("user.backup_code_used", asked).severity(Severity::Warning);
                 act.record(draft.detail("remaining", left)).await?;

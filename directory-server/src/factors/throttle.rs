@@ -1,20 +1,22 @@
 //! Tries at somebody's second factor, all hosts and pages together. A try is on disk before anything
 //! is compared; a right code takes back its own try and no other; a lock doubles with each further
-//! one and falls back by one step a quiet day.
+//! one and falls back by one step a quiet day. After a lock there is one try, not a round of them:
+//! whoever guesses, fast or patiently, has no more than nine a day.
 
 use directory_api::rest::Time;
 use sqlx::SqliteConnection;
 
 use crate::reach::moment;
 
-const WINDOW_MS: i64 = 15 * 60 * 1000;
+/// Wrong codes count together for so long: who stays below the limit has few tries a day as well.
+const WINDOW_MS: i64 = 8 * 3600 * 1000;
 const DAY_MS: i64 = 24 * 3600 * 1000;
 const LOCK_S_MAX: u64 = 24 * 3600;
 
 /// How many tries, and how long the first lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit {
-    /// Wrong codes in a quarter of an hour; 0 means none at all.
+    /// Wrong codes in eight hours before a lock; 0 means none at all.
     pub tries: u32,
     /// How long the first lock lasts.
     pub lock_seconds: u64,
@@ -43,6 +45,8 @@ pub(super) struct Lock {
     pub(super) until_ms: i64,
     /// How many there were before it.
     pub(super) earlier: i64,
+    /// Wrong codes before this one.
+    pub(super) tries: i64,
 }
 
 /// No try is left.
@@ -112,17 +116,23 @@ fn next(mut row: Row, limit: Limit, now: i64) -> Result<(Row, Counted), Locked> 
         row.window_began = now;
         row.tries = 0;
     }
+    let tries = row.tries;
     row.tries += 1;
+    let quiet_days = now.saturating_sub(row.locked_at).max(0) / DAY_MS;
+    let earlier = row.locks.saturating_sub(quiet_days).max(0);
+    let allowed = if earlier > 0 { 1 } else { limit.tries };
     let mut lock = None;
-    if row.tries >= i64::from(limit.tries) {
-        let quiet_days = now.saturating_sub(row.locked_at).max(0) / DAY_MS;
-        let earlier = row.locks.saturating_sub(quiet_days).max(0);
+    if row.tries >= i64::from(allowed) {
         let until_ms = now.saturating_add(lock_ms(limit, earlier));
         row.locked_until = until_ms;
         row.locked_at = now;
         row.locks = earlier + 1;
         row.tries = 0;
-        lock = Some(Lock { until_ms, earlier });
+        lock = Some(Lock {
+            until_ms,
+            earlier,
+            tries,
+        });
     }
     Ok((row, Counted { lock }))
 }
@@ -146,7 +156,6 @@ pub(super) async fn take_back(
     database: &mut SqliteConnection,
     user: &str,
     counted: Counted,
-    limit: Limit,
 ) -> Result<(), sqlx::Error> {
     match counted.lock {
         None => sqlx::query("UPDATE factor_tries SET tries = MAX(tries - 1, 0) WHERE user_id = $1")
@@ -162,7 +171,7 @@ pub(super) async fn take_back(
         .bind(user)
         .bind(lock.until_ms)
         .bind(lock.earlier)
-        .bind(i64::from(limit.tries) - 1)
+        .bind(lock.tries)
         .execute(database)
         .await
         .map(drop),
@@ -240,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn mfa_03_three_wrong_codes_in_a_quarter_of_an_hour_and_then_the_lock_doubles() {
+    fn mfa_03_three_wrong_codes_and_after_each_lock_one_and_the_lock_doubles() {
         let mut row = Row::default();
         let minute = 60_000;
         assert_eq!(tries_until(&mut row, LIMIT, START, START + 15 * minute), 3);
@@ -248,16 +257,41 @@ mod tests {
         assert_eq!(lock_of(row), 15 * minute);
         for minutes in [30, 60, 120, 240, 480, 960, 1440, 1440] {
             let from = row.locked_until;
-            assert_eq!(tries_until(&mut row, LIMIT, from, from + 10_000), 3);
+            assert_eq!(tries_until(&mut row, LIMIT, from, from + 10_000), 1);
             assert_eq!(lock_of(row), minutes * minute);
         }
     }
 
     #[test]
-    fn mfa_13_a_day_of_guessing_has_no_more_than_21_tries() {
+    fn mfa_13_a_day_of_guessing_has_no_more_than_9_tries() {
         let mut row = Row::default();
-        let tries = tries_until(&mut row, LIMIT, START, START + DAY_MS);
-        assert!((15..=21).contains(&tries), "{tries}");
+        assert_eq!(tries_until(&mut row, LIMIT, START, START + DAY_MS), 9);
+    }
+
+    #[test]
+    fn mfa_13_who_guesses_patiently_and_is_never_locked_has_fewer() {
+        let mut row = Row::default();
+        let mut through = 0;
+        for minute in 0..24 * 60 {
+            let now = START + minute * 60_000;
+            let is_old = now - row.window_began >= WINDOW_MS;
+            if row.tries < 2 || is_old {
+                let (after, counted) = next(row, LIMIT, now).unwrap();
+                assert_eq!(counted.lock, None);
+                row = after;
+                through += 1;
+            }
+        }
+        assert_eq!(through, 6);
+    }
+
+    #[test]
+    fn a_right_code_after_a_lock_leaves_the_next_lock_as_long_as_it_was() {
+        let mut row = Row::default();
+        tries_until(&mut row, LIMIT, START, START + 10_000);
+        let (_, counted) = next(row, LIMIT, row.locked_until).unwrap();
+        let lock = counted.lock.unwrap();
+        assert_eq!((lock.earlier, lock.tries), (1, 0));
     }
 
     #[test]
