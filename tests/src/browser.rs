@@ -129,6 +129,16 @@ impl Browser<'_> {
         self.text_of_element("body")
     }
 
+    /// The same; none at the moment at which one page gives way to the next.
+    fn text_now(&self) -> Option<String> {
+        let query = json!({"using": "css selector", "value": "body"});
+        let element = format!("{}/element", self.session);
+        let found = self.asked("POST", &element, &query).ok()?;
+        let body = text_of(part(&found, ELEMENT));
+        let text = self.asked("GET", &format!("{element}/{body}/text"), &Value::Null);
+        text.ok().map(|text| text_of(&text))
+    }
+
     /// The visible text of an element.
     #[must_use]
     pub fn text_of_element(&self, selector: &str) -> String {
@@ -147,7 +157,8 @@ impl Browser<'_> {
     /// Waits until the page shows a text.
     #[track_caller]
     pub fn shows(&self, text: &str) {
-        if !eventually(PAGE_LIMIT, || self.text().contains(text)) {
+        let shown = || self.text_now().is_some_and(|page| page.contains(text));
+        if !eventually(PAGE_LIMIT, shown) {
             fail(&format!(
                 "{} does not show {text:?}:\n{}",
                 self.address(),
