@@ -17,6 +17,8 @@ use std::time::Duration;
 
 const DRIVER: &str = "http://127.0.0.1:9515";
 const START_LIMIT: Duration = Duration::from_secs(30);
+/// Chromium gives a page up when an address of its machine comes or goes; it is asked for again.
+const INTERRUPTED: &str = "ERR_NETWORK_CHANGED";
 const PAGE_LIMIT: Duration = Duration::from_secs(15);
 /// The name of the field in which WebDriver tells elements.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
@@ -157,7 +159,13 @@ impl Browser<'_> {
     /// Waits until the page shows a text.
     #[track_caller]
     pub fn shows(&self, text: &str) {
-        let shown = || self.text_now().is_some_and(|page| page.contains(text));
+        let shown = || {
+            let page = self.text_now().unwrap_or_default();
+            if page.contains(INTERRUPTED) {
+                let _ = self.asked("POST", &format!("{}/refresh", self.session), &json!({}));
+            }
+            page.contains(text)
+        };
         if !eventually(PAGE_LIMIT, shown) {
             fail(&format!(
                 "{} does not show {text:?}:\n{}",
