@@ -8,7 +8,8 @@ use jiff::SignedDuration;
 use local_protocol::Outcome;
 use policy::FactorFields;
 
-use crate::factors::{asking, code_at, online};
+use crate::factors::{asking, code_at};
+use crate::factors_online::online;
 use crate::logins::{Heard, begin, talk};
 use crate::world::*;
 

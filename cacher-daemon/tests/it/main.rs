@@ -19,6 +19,8 @@ mod events;
 mod factor_settings;
 mod factors;
 mod factors_by_key;
+#[cfg(test)]
+mod factors_online;
 mod homes;
 mod logins;
 mod lookups;

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cacher_daemon::cacher::Cacher;
 use cacher_daemon::daemon;
 use cacher_daemon::disk::HostDisk;
 use cacher_daemon::pulse::works;
@@ -12,17 +11,6 @@ use tokio::net::UnixListener;
 use crate::world::*;
 
 const AMPLE: Duration = Duration::from_secs(10);
-
-async fn running() -> (TestHost, Arc<Cacher>, daemon::Running) {
-    let organisation = Organisation::new();
-    let host = TestHost::new(&organisation);
-    let (cacher, wishes) = host.started(Arc::new(HostDisk));
-    give(&cacher, &organisation.bundle(1, &slice(vec![person(1)])))
-        .await
-        .unwrap();
-    let running = daemon::start(&cacher, &host.paths, wishes).await.unwrap();
-    (host, cacher, running)
-}
 
 #[tokio::test]
 async fn pkg_12_a_cacher_works_with_people_and_without_any() {

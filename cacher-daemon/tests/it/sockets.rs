@@ -11,17 +11,6 @@ use tokio::net::UnixStream;
 
 use crate::world::*;
 
-async fn running() -> (TestHost, daemon::Running) {
-    let organisation = Organisation::new();
-    let host = TestHost::new(&organisation);
-    let (cacher, wishes) = host.started(Arc::new(HostDisk));
-    give(&cacher, &organisation.bundle(1, &slice(vec![person(1)])))
-        .await
-        .unwrap();
-    let running = daemon::start(&cacher, &host.paths, wishes).await.unwrap();
-    (host, running)
-}
-
 async fn exchange(stream: &mut UnixStream, request: &Request) -> std::io::Result<Reply> {
     stream.write_all(&encode(request).unwrap()).await?;
     let mut header = [0; HEADER_BYTES];
@@ -38,7 +27,7 @@ async fn status(host: &TestHost) -> std::io::Result<Reply> {
 
 #[tokio::test]
 async fn pf_02_frames_beyond_the_limit_are_refused_before_they_are_read() {
-    let (host, _running) = running().await;
+    let (host, _cacher, _running) = running().await;
     let most = u32::try_from(FRAME_BYTES_MAX).unwrap();
     for length in [0, 1, most - 1, most, most + 1, 1 << 31, u32::MAX] {
         let mut stream = UnixStream::connect(host.paths.socket("user.sock"))
@@ -64,7 +53,7 @@ async fn pf_02_frames_beyond_the_limit_are_refused_before_they_are_read() {
 
 #[tokio::test]
 async fn pf_02_a_frame_that_never_ends_is_given_up() {
-    let (host, _running) = running().await;
+    let (host, _cacher, _running) = running().await;
     let mut stream = UnixStream::connect(host.paths.socket("user.sock"))
         .await
         .unwrap();
@@ -76,7 +65,7 @@ async fn pf_02_a_frame_that_never_ends_is_given_up() {
 
 #[tokio::test]
 async fn pf_06_a_status_holds_counts_and_no_names() {
-    let (host, _running) = running().await;
+    let (host, _cacher, _running) = running().await;
     let Reply::Status(status) = status(&host).await.unwrap() else {
         panic!()
     };

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use cacher_daemon::cacher::{Cacher, Parts};
 use cacher_daemon::config::Config;
+use cacher_daemon::daemon;
 use cacher_daemon::disk::{Disk, HostDisk};
 use cacher_daemon::identity::Enrolled;
 use cacher_daemon::mirror::Mirror;
@@ -403,4 +404,16 @@ pub(crate) fn has_root() -> bool {
         println!("SKIPPED: needs root");
     }
     has_root
+}
+
+/// A host of one person, whose cacher listens.
+pub(crate) async fn running() -> (TestHost, Arc<Cacher>, daemon::Running) {
+    let organisation = Organisation::new();
+    let host = TestHost::new(&organisation);
+    let (cacher, wishes) = host.started(Arc::new(HostDisk));
+    give(&cacher, &organisation.bundle(1, &slice(vec![person(1)])))
+        .await
+        .unwrap();
+    let running = daemon::start(&cacher, &host.paths, wishes).await.unwrap();
+    (host, cacher, running)
 }

@@ -199,7 +199,7 @@ impl Publisher {
         let (first, rest) = self.in_turn(concerned, touched);
         let mut published = BTreeMap::new();
         let failed = self.write_all(&world, &first, &mut published).await;
-        let verdict = self.hold(&world, &rest).await?;
+        let verdict = self.hold(&world, &rest, failed.is_ok()).await?;
         if verdict == Verdict::Clear {
             self.write_all(&world, &rest, &mut published).await?;
         }
@@ -235,14 +235,24 @@ impl Publisher {
         })
     }
 
-    /// Asks the canaries whether the rest may have what they have, and keeps in mind who waits.
-    async fn hold(&mut self, world: &World, rest: &[&WorldHost]) -> Result<Verdict, PublishError> {
+    /// Asks the canaries whether the rest may have what they have, and keeps in mind who waits. Where
+    /// the first bundles could not be made, nobody has anything to say yet.
+    async fn hold(
+        &mut self,
+        world: &World,
+        rest: &[&WorldHost],
+        made: bool,
+    ) -> Result<Verdict, PublishError> {
         let canaries = world
             .hosts
             .iter()
             .filter(|host| self.canaries.include(host));
         self.watched = canaries.map(|host| host.policy.id.clone()).collect();
-        let verdict = self.verdict().await?;
+        let verdict = if made || self.watched.is_empty() {
+            self.verdict().await?
+        } else {
+            Verdict::Wait
+        };
         self.held.clear();
         if verdict != Verdict::Clear {
             self.held

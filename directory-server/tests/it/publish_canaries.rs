@@ -137,6 +137,20 @@ async fn upg_08_a_canary_that_falls_silent_over_a_change_stops_it() {
 }
 
 #[tokio::test]
+async fn upg_08_a_bundle_that_cannot_be_made_for_the_canary_is_made_for_nobody() {
+    let mut fleet = Fleet::new().await;
+    let user = fleet.directory.user(2, Some("$argon2id$")).await;
+    fleet.directory.allow("acc_2", &user, "env=prod").await;
+    let spoilt = "UPDATE hosts SET sealing_key = 'spoilt' WHERE hostname = 'web-1'";
+    fleet.directory.sql(spoilt, &[]).await;
+    let why = fleet.publish_all().await.unwrap_err();
+    assert!(why.contains("sealing key"), "{why}");
+    let newer = "SELECT COUNT(*) FROM hosts WHERE bundle_version >
+                 (SELECT MIN(version) FROM manifests WHERE host_id = hosts.id)";
+    assert_eq!(fleet.directory.count(newer).await, 0);
+}
+
+#[tokio::test]
 async fn a_canary_that_was_away_before_holds_nobody_up() {
     let mut fleet = Fleet::new().await;
     fleet.directory.pass_ms(600_000);
