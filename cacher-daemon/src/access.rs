@@ -85,7 +85,7 @@ fn row(request: &Request) -> (&'static [Entrance], Audience, Moment) {
         Request::Account(_) => (PAM, Themselves, Any),
         Request::OpenSession(_) | Request::CloseSession(_) => (PAM, Root, Any),
         Request::AuthorizedKeys(_) => (KEYS, KeysCommand, First),
-        Request::IdentityMemory => (NSS, Anyone, First),
+        Request::IdentityMemory | Request::IdentityMap => (NSS, Anyone, First),
         Request::OwnerOfId(_) | Request::OwnerOfName(_) => (NSS, Anyone, Any),
         Request::Status => (PEOPLE, Anyone, Any),
         Request::Explain(_) => (PEOPLE, Themselves, Any),
@@ -106,6 +106,7 @@ pub fn named_user(request: &Request) -> Option<&str> {
         Request::Answer(_)
         | Request::CloseSession(_)
         | Request::IdentityMemory
+        | Request::IdentityMap
         | Request::OwnerOfId(_)
         | Request::OwnerOfName(_)
         | Request::Status

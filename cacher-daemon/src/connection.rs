@@ -115,18 +115,18 @@ impl Connection {
             .map_err(Broken::from)
     }
 
-    /// Sends one reply with a file.
+    /// Sends one reply with files.
     ///
     /// # Errors
     /// The peer is gone or does not read.
-    pub async fn send_with_file(
+    pub async fn send_with_files(
         &mut self,
         reply: &Reply,
-        file: BorrowedFd<'_>,
+        files: [BorrowedFd<'_>; 2],
     ) -> Result<(), Broken> {
         let frame = encode(reply)?;
         let sending = async {
-            let first = || send_first(&self.stream, &frame, file);
+            let first = || send_first(&self.stream, &frame, files);
             let sent = self.stream.async_io(Interest::WRITABLE, first).await?;
             let rest = frame.get(sent..).unwrap_or_default();
             self.stream.write_all(rest).await
@@ -163,12 +163,15 @@ impl Connection {
 }
 
 /// Sends the beginning of a frame, and with its first byte the file.
-fn send_first(socket: &UnixStream, frame: &[u8], file: BorrowedFd<'_>) -> std::io::Result<usize> {
-    let files = [file];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+fn send_first(
+    socket: &UnixStream,
+    frame: &[u8],
+    files: [BorrowedFd<'_>; 2],
+) -> std::io::Result<usize> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
     let mut with_it = SendAncillaryBuffer::new(&mut space);
     if !with_it.push(SendAncillaryMessage::ScmRights(&files)) {
-        return Err(std::io::Error::other("no room for one descriptor"));
+        return Err(std::io::Error::other("no room for two descriptors"));
     }
     let bytes = [IoSlice::new(frame)];
     Ok(sendmsg(socket, &bytes, &mut with_it, SendFlags::NOSIGNAL)?)

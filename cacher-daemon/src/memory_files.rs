@@ -1,13 +1,13 @@
-//! The published map as a sealed memory file, for processes that look up much. Only the newest is
-//! handed out; the one before is told that it is superseded. Whoever keeps superseded ones keeps
-//! memory that is the cacher's, so there is a bound to it.
+//! The published map as a sealed memory file, for processes that look up much, and the one mark that
+//! tells all of them which map is in force. Only the newest is handed out. Whoever keeps superseded
+//! ones keeps memory that is the cacher's, so there is a bound to it.
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, PoisonError};
 
-use identity_map::SealedMap;
+use identity_map::{Mark, SealedMap};
 use rustix::fs::Mode;
 
 use crate::ffi::is_open_elsewhere;
@@ -34,8 +34,17 @@ struct Watch {
     bytes: u64,
 }
 
+/// The mark, and what of it is handed out.
+#[derive(Debug)]
+struct SharedMark {
+    mark: Mark,
+    shared: File,
+}
+
 #[derive(Debug, Default)]
 struct State {
+    /// Made with the first memory file, and the same from then on.
+    mark: Option<SharedMark>,
     newest: Option<MemoryFile>,
     superseded: Vec<Watch>,
 }
@@ -51,11 +60,10 @@ impl MemoryFile {
     /// The kernel refuses, or there is no memory.
     pub fn new(map: &[u8]) -> io::Result<Self> {
         let sealed = SealedMap::new(map)?;
-        rustix::fs::fchmod(sealed.file(), Mode::from_raw_mode(0o444))?;
         Ok(Self {
-            shared: opened_anew(&sealed)?,
+            shared: readable_only(sealed.file())?,
             watch: Watch {
-                own: opened_anew(&sealed)?,
+                own: readable_only(sealed.file())?,
                 bytes: (map.len() as u64).max(COUNTED_BYTES_MIN),
             },
             sealed,
@@ -63,9 +71,19 @@ impl MemoryFile {
     }
 }
 
-/// Another open file of the same memory: the kernel counts each open file by itself.
-fn opened_anew(sealed: &SealedMap) -> io::Result<File> {
-    File::open(format!("/proc/self/fd/{}", sealed.file().as_raw_fd()))
+impl SharedMark {
+    fn new() -> io::Result<Self> {
+        let mark = Mark::new()?;
+        let shared = readable_only(mark.file())?;
+        Ok(Self { mark, shared })
+    }
+}
+
+/// Another open file of the same memory, which can only be read: the kernel counts each open file
+/// by itself.
+fn readable_only(file: BorrowedFd<'_>) -> io::Result<File> {
+    rustix::fs::fchmod(file, Mode::from_raw_mode(0o444))?;
+    File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
 impl Watch {
@@ -75,6 +93,12 @@ impl Watch {
 }
 
 impl State {
+    fn put_mark(&self, map: Option<&SealedMap>) {
+        if let Some(SharedMark { mark, .. }) = &self.mark {
+            mark.put(map);
+        }
+    }
+
     fn forget_released(&mut self) {
         self.superseded.retain(Watch::is_held);
     }
@@ -90,11 +114,9 @@ impl MemoryFiles {
     pub fn replace(&self, new: Option<MemoryFile>) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.forget_released();
+        state.put_mark(None);
         let former = std::mem::take(&mut state.newest);
-        if let Some(former) = former {
-            former.sealed.supersede();
-            state.superseded.push(former.watch);
-        }
+        state.superseded.extend(former.map(|former| former.watch));
         let Some(new) = new else { return };
         // Whether the former is held shows only now that our own shared file is closed.
         state.forget_released();
@@ -102,6 +124,12 @@ impl MemoryFiles {
             tracing::warn!("superseded identity maps are kept open: no memory file of the newest");
             return;
         }
+        if state.mark.is_none() {
+            state.mark = SharedMark::new()
+                .inspect_err(|error| tracing::warn!(%error, "no mark for memory files"))
+                .ok();
+        }
+        state.put_mark(Some(&new.sealed));
         state.newest = Some(new);
     }
 
@@ -112,12 +140,13 @@ impl MemoryFiles {
         state.newest.is_none()
     }
 
-    /// The newest one, to be handed out.
+    /// The newest one and the mark, to be handed out.
     #[must_use]
-    pub fn newest(&self) -> Option<OwnedFd> {
+    pub fn newest(&self) -> Option<[OwnedFd; 2]> {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let newest = state.newest.as_ref()?;
-        newest.shared.try_clone().ok().map(OwnedFd::from)
+        let map = state.newest.as_ref()?.shared.try_clone().ok()?;
+        let mark = state.mark.as_ref()?.shared.try_clone().ok()?;
+        Some([map.into(), mark.into()])
     }
 }
 
@@ -135,6 +164,11 @@ mod tests {
         write_map(&content).unwrap()
     }
 
+    fn mapped(files: &MemoryFiles) -> Map<identity_map::MemoryFile> {
+        let [map, mark] = files.newest().unwrap();
+        Map::open_memory(map.as_fd(), mark.as_fd()).unwrap()
+    }
+
     fn put(files: &MemoryFiles, version: u64) {
         files.replace(Some(MemoryFile::new(&map(version)).unwrap()));
     }
@@ -144,11 +178,11 @@ mod tests {
         let files = MemoryFiles::default();
         assert!(files.newest().is_none());
         put(&files, 1);
-        let first = Map::open_memory(files.newest().unwrap().as_fd()).unwrap();
+        let first = mapped(&files);
         assert!(!first.is_superseded());
         put(&files, 2);
         assert!(first.is_superseded());
-        let second = Map::open_memory(files.newest().unwrap().as_fd()).unwrap();
+        let second = mapped(&files);
         assert_eq!((first.version(), second.version()), (1, 2));
         files.replace(None);
         assert!(second.is_superseded(), "nobody would tell it any more");
@@ -158,11 +192,12 @@ mod tests {
     fn nss_17_nobody_can_open_a_memory_file_for_writing() {
         let files = MemoryFiles::default();
         put(&files, 1);
-        let file = files.newest().unwrap();
-        let mode = rustix::fs::fstat(&file).unwrap().st_mode;
-        assert_eq!(mode & 0o777, 0o444);
-        assert!(rustix::io::write(&file, b"x").is_err());
-        assert!(rustix::fs::ftruncate(&file, 0).is_err());
+        for file in files.newest().unwrap() {
+            let mode = rustix::fs::fstat(&file).unwrap().st_mode;
+            assert_eq!(mode & 0o777, 0o444);
+            assert!(rustix::io::write(&file, b"x").is_err());
+            assert!(rustix::fs::ftruncate(&file, 0).is_err());
+        }
     }
 
     #[test]
@@ -176,7 +211,9 @@ mod tests {
         }
         assert_eq!(kept.len(), most);
         // A mapping holds as well as a descriptor does.
-        let mapped = Map::open_memory(kept.remove(0).as_fd()).unwrap();
+        let [map, mark] = kept.remove(0);
+        let mapped = Map::open_memory(map.as_fd(), mark.as_fd()).unwrap();
+        drop((map, mark));
         put(&files, 2_000);
         assert!(files.is_empty());
         drop(mapped);

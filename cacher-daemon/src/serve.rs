@@ -102,7 +102,11 @@ async fn answer(
             let reply = cacher.owners.of_name(cacher, question).await;
             connection.send(&reply).await
         }
-        Request::IdentityMemory => identity_memory(cacher, connection).await,
+        Request::IdentityMap => identity_map(cacher, connection).await,
+        Request::IdentityMemory => {
+            let reply = "memory files of this kind are not made any more".to_owned();
+            connection.send(&Reply::Unavailable(reply)).await
+        }
         Request::Status => {
             let reply = Reply::Status(status::of(cacher));
             connection.send(&reply).await
@@ -121,11 +125,11 @@ async fn answer(
     }
 }
 
-async fn identity_memory(cacher: &Cacher, connection: &mut Connection) -> Result<(), Broken> {
+async fn identity_map(cacher: &Cacher, connection: &mut Connection) -> Result<(), Broken> {
     match cacher.memory_files.newest() {
-        Some(file) => {
-            let reply = Reply::IdentityMemory;
-            connection.send_with_file(&reply, file.as_fd()).await
+        Some([map, mark]) => {
+            let files = [map.as_fd(), mark.as_fd()];
+            connection.send_with_files(&Reply::IdentityMap, files).await
         }
         None => {
             let reply = Reply::Unavailable("there is no memory file".to_owned());

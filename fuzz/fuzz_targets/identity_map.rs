@@ -30,7 +30,7 @@ fuzz_target!(|bytes: &[u8]| {
         // A short buffer is refused and never written beyond.
         let room = bytes.len() % (TEXT_BYTES + 1);
         if let Ok(Some(user)) = map.user_by_id(id, &mut text[..room]) {
-            assert!(user.text_bytes <= room);
+            assert!(usize::from(user.text_bytes) <= room);
             look_at_user(&user, &text);
         }
         if let Ok(Some(group)) = map.group_by_id(id) {
@@ -62,11 +62,12 @@ fn look_at_user(user: &UserRecord, text: &[u8]) {
         user.uid >= 1000 && user.gid >= 1000,
         "an id outside every range"
     );
-    let text = &text[..user.text_bytes];
+    let text = &text[..usize::from(user.text_bytes)];
     assert_eq!(text.last(), Some(&0));
-    let ends = user.starts.iter().skip(1).copied().chain([text.len()]);
-    for (start, end) in user.starts.iter().zip(ends) {
-        let field = &text[*start..end];
+    let starts = user.starts.map(usize::from);
+    let ends = starts.into_iter().skip(1).chain([text.len()]);
+    for (start, end) in starts.into_iter().zip(ends) {
+        let field = &text[start..end];
         assert_eq!(field.last(), Some(&0), "a field ends inside the text");
     }
 }

@@ -5,9 +5,6 @@ use crate::hash::checksum;
 use crate::layout::{BLOCK_BYTES, SectionKind};
 use crate::read::{Bytes, Map, ReadError};
 
-/// From here on a sum is remembered where that can be done.
-const LONG_BYTES_MIN: usize = 16 * 1024;
-
 /// The block that was read of a record, and where its body lies.
 #[derive(Debug, Clone)]
 pub(crate) struct Body {
@@ -19,8 +16,12 @@ pub(crate) struct Body {
 pub(crate) enum Lies {
     /// In the block, behind so many bytes.
     Here(usize),
-    /// In the section, with a sum of its own.
-    There { at: u64, sum: u64 },
+    /// In the map, so far behind the start of its record, with a sum of its own.
+    There {
+        record: u64,
+        within: usize,
+        sum: u64,
+    },
 }
 
 impl Body {
@@ -49,11 +50,6 @@ impl Body {
 
 impl<B: Bytes> Map<B> {
     /// Fills the buffer with a body.
-    ///
-    /// The sum of a long one in memory is taken once for each mapping: behind the page of the header
-    /// nobody can write to a sealed file, its maker included, so what was whole stays whole. Should
-    /// that ever be wrong, names could be wrong; that they lie inside the buffer and end there is
-    /// checked with each copy.
     #[inline(never)]
     pub(crate) fn read_body(
         &self,
@@ -69,18 +65,20 @@ impl<B: Bytes> Map<B> {
                 buffer.copy_from_slice(found);
                 Ok(())
             }
-            Lies::There { at, sum } => {
-                self.read_within(section, at, buffer)?;
-                let long = buffer.len() >= LONG_BYTES_MIN;
-                if long && self.bytes.is_known_whole(at, sum) {
+            Lies::There {
+                record,
+                within,
+                sum,
+            } => {
+                let record_within = record - self.header.section(section).offset;
+                self.read_within(section, record_within + within as u64, buffer)?;
+                if self.bytes.is_body_known(record) {
                     return Ok(());
                 }
                 if checksum(buffer, seed) != sum {
                     return Err(ReadError::Damaged);
                 }
-                if long {
-                    self.bytes.known_whole(at, sum);
-                }
+                self.bytes.found_body_whole(record);
                 Ok(())
             }
         }

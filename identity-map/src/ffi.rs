@@ -1,90 +1,61 @@
-//! Maps sealed memory files. The bytes belong to the cacher, which could change them at any time,
-//! so they are only ever copied out, by loads that no other process can turn into anything else
-//! than wrong bytes.
+//! Maps memory files. What is mapped as [`Frozen`] nobody can change any more, so it is read like
+//! any other bytes; what can change is one word, read and written as an atomic.
 
 #![expect(unsafe_code, reason = "the kernel's mappings are raw memory")]
 
 use std::os::fd::BorrowedFd;
 use std::ptr::null_mut;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 
+use rustix::fs::{FileType, SealFlags, fcntl_get_seals, fstat};
 use rustix::io::Result;
-use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 
-const WORD_BYTES: usize = size_of::<u64>();
-/// From here on it pays to let the CPU copy a block.
-const BLOCK_BYTES_MIN: usize = 512;
+use crate::read::ReadError;
 
-/// A mapping of the first bytes of a file; it ends with this.
+/// Seals of bytes that stay as they are: nobody writes, cuts or grows them, also not through a
+/// mapping made before, for the kernel refuses these seals while there is one.
+pub(crate) const FROZEN: SealFlags = SealFlags::SHRINK
+    .union(SealFlags::GROW)
+    .union(SealFlags::WRITE)
+    .union(SealFlags::SEAL);
+
+/// Seals of a word that only its maker writes, through the mapping made before the file was sealed.
+pub(crate) const MARKED: SealFlags = SealFlags::SHRINK
+    .union(SealFlags::GROW)
+    .union(SealFlags::FUTURE_WRITE)
+    .union(SealFlags::SEAL);
+
+/// The length of a memory file that has all these seals.
+pub(crate) fn sealed_bytes(
+    file: BorrowedFd<'_>,
+    seals: SealFlags,
+) -> std::result::Result<u64, ReadError> {
+    let held = fcntl_get_seals(file).map_err(|_| ReadError::NotTrusted)?;
+    let facts = fstat(file).map_err(|_| ReadError::Unreadable)?;
+    if !held.contains(seals) || FileType::from_raw_mode(facts.st_mode) != FileType::RegularFile {
+        return Err(ReadError::NotTrusted);
+    }
+    u64::try_from(facts.st_size).map_err(|_| ReadError::Damaged)
+}
+
+/// A mapping, unmapped with this.
 #[derive(Debug)]
-pub(crate) struct Mapping {
+struct Mapping {
     start: *mut u8,
     length: usize,
 }
 
-// SAFETY: the memory is reached through atomics and machine code only, and unmapped by the one owner.
+// SAFETY: this is an address; what may be done with the memory is said by those who hold it.
 unsafe impl Send for Mapping {}
 // SAFETY: as above.
 unsafe impl Sync for Mapping {}
 
 impl Mapping {
-    /// Maps for reading. The file must be sealed against shrinking, or a read may kill the process.
-    pub(crate) fn readable(file: BorrowedFd<'_>, length: usize) -> Result<Self> {
-        Self::new(file, length, ProtFlags::READ)
-    }
-
-    /// Maps for reading and writing.
-    pub(crate) fn writable(file: BorrowedFd<'_>, length: usize) -> Result<Self> {
-        Self::new(file, length, ProtFlags::READ | ProtFlags::WRITE)
-    }
-
-    fn new(file: BorrowedFd<'_>, length: usize, access: ProtFlags) -> Result<Self> {
+    fn of(file: BorrowedFd<'_>, length: usize, access: ProtFlags, kind: MapFlags) -> Result<Self> {
         // SAFETY: a new mapping, where the kernel likes.
-        let start = unsafe { mmap(null_mut(), length, access, MapFlags::SHARED, file, 0) }?;
-        Ok(Self {
-            start: start.cast(),
-            length,
-        })
-    }
-
-    /// Copies bytes out; false when they do not lie inside.
-    #[inline(never)]
-    pub(crate) fn copy_out(&self, from: usize, buffer: &mut [u8]) -> bool {
-        let inside = from
-            .checked_add(buffer.len())
-            .is_some_and(|end| end <= self.length);
-        if !inside {
-            return false;
-        }
-        let at = self.start.wrapping_add(from);
-        if buffer.len() >= BLOCK_BYTES_MIN {
-            copy_block(at, buffer);
-        } else {
-            copy_words(at, buffer);
-        }
-        true
-    }
-
-    /// Copies a few bytes out; false when they do not lie inside.
-    #[inline]
-    pub(crate) fn copy_array<const N: usize>(&self, from: usize, array: &mut [u8; N]) -> bool {
-        let inside = self.length.checked_sub(N).is_some_and(|last| from <= last);
-        if inside {
-            copy_array(self.start.wrapping_add(from), array);
-        }
-        inside
-    }
-
-    /// A number of four bytes; `None` when it does not lie inside at a multiple of four.
-    #[inline]
-    pub(crate) fn number(&self, at: usize) -> Option<&AtomicU32> {
-        let bytes = size_of::<AtomicU32>();
-        if !at.is_multiple_of(bytes) || at.checked_add(bytes)? > self.length {
-            return None;
-        }
-        let place = self.start.wrapping_add(at).cast();
-        // SAFETY: inside the mapping and aligned, and alive as long as `self`.
-        Some(unsafe { AtomicU32::from_ptr(place) })
+        let start = unsafe { mmap(null_mut(), length, access, kind, file, 0) }?.cast();
+        Ok(Self { start, length })
     }
 }
 
@@ -95,82 +66,96 @@ impl Drop for Mapping {
     }
 }
 
-/// Copies what the caller has checked to lie inside a mapping.
-#[inline]
-fn copy_words(mut at: *mut u8, buffer: &mut [u8]) {
-    let before_words = at.align_offset(WORD_BYTES).min(buffer.len());
-    let (before, rest) = buffer.split_at_mut(before_words);
-    let (words, after) = rest.as_chunks_mut::<WORD_BYTES>();
-    at = copy_bytes(at, before);
-    for word in words {
-        // SAFETY: aligned after the bytes before, and inside the mapping.
-        let source = unsafe { AtomicU64::from_ptr(at.cast()) };
-        *word = source.load(Ordering::Relaxed).to_ne_bytes();
-        at = at.wrapping_add(WORD_BYTES);
-    }
-    copy_bytes(at, after);
-}
+/// The bytes of a memory file that nobody can change.
+#[derive(Debug)]
+pub(crate) struct Frozen(Mapping);
 
-/// As [`copy_words`]; where the bytes end.
-#[inline]
-fn copy_bytes(mut at: *mut u8, buffer: &mut [u8]) -> *mut u8 {
-    for byte in buffer {
-        // SAFETY: inside the mapping.
-        let source = unsafe { AtomicU8::from_ptr(at) };
-        *byte = source.load(Ordering::Relaxed);
-        at = at.wrapping_add(1);
-    }
-    at
-}
-
-/// As [`copy_words`], for many bytes: one instruction, of which the compiler knows nothing but that
-/// it writes the buffer.
-#[cfg(target_arch = "x86_64")]
-#[inline]
-fn copy_block(at: *mut u8, buffer: &mut [u8]) {
-    // SAFETY: reads inside the mapping and writes the buffer, from front to back: the direction
-    // flag is clear wherever functions are called.
-    unsafe {
-        std::arch::asm!(
-            "rep movsb",
-            inout("rcx") buffer.len() => _,
-            inout("rsi") at => _,
-            inout("rdi") buffer.as_mut_ptr() => _,
-            options(nostack, preserves_flags),
-        );
-    }
-}
-
-/// As [`copy_words`], for a few bytes, sixteen at a time.
-#[cfg(target_arch = "x86_64")]
-#[inline]
-fn copy_array<const N: usize>(mut at: *mut u8, array: &mut [u8; N]) {
-    const { assert!(N.is_multiple_of(16)) };
-    let (parts, _) = array.as_chunks_mut::<16>();
-    for part in parts {
-        // SAFETY: reads inside the mapping, as the caller has checked, and writes this part.
-        unsafe {
-            std::arch::asm!(
-                "movups {sixteen}, [{at}]",
-                "movups [{part}], {sixteen}",
-                sixteen = out(xmm_reg) _,
-                at = in(reg) at,
-                part = in(reg) part.as_mut_ptr(),
-                options(nostack, preserves_flags),
-            );
+impl Frozen {
+    /// Maps a whole file, if it has the seals and its length is one of these.
+    pub(crate) fn of(
+        file: BorrowedFd<'_>,
+        lengths: std::ops::RangeInclusive<u64>,
+    ) -> std::result::Result<Self, ReadError> {
+        let bytes = sealed_bytes(file, FROZEN)?;
+        if !lengths.contains(&bytes) {
+            return Err(ReadError::Damaged);
         }
-        at = at.wrapping_add(16);
+        let length = usize::try_from(bytes).map_err(|_| ReadError::Damaged)?;
+        let mapping = Mapping::of(file, length, ProtFlags::READ, MapFlags::PRIVATE);
+        Ok(Self(mapping.map_err(|_| ReadError::Unreadable)?))
+    }
+
+    #[inline]
+    pub(crate) fn bytes(&self) -> &[u8] {
+        // SAFETY: mapped for reading as long as `self`, and sealed: no byte changes or goes away.
+        unsafe { std::slice::from_raw_parts(self.0.start, self.0.length) }
     }
 }
 
-#[cfg(not(target_arch = "x86_64"))]
-#[inline]
-fn copy_array<const N: usize>(at: *mut u8, array: &mut [u8; N]) {
-    copy_words(at, array);
+/// One number in a memory file.
+#[derive(Debug)]
+pub(crate) struct Word(Mapping);
+
+impl Word {
+    pub(crate) const BYTES: usize = size_of::<AtomicU64>();
+
+    /// Maps it for reading, if the file has the seals.
+    pub(crate) fn readable(file: BorrowedFd<'_>) -> std::result::Result<Self, ReadError> {
+        if sealed_bytes(file, MARKED)? != Self::BYTES as u64 {
+            return Err(ReadError::Damaged);
+        }
+        let mapping = Mapping::of(file, Self::BYTES, ProtFlags::READ, MapFlags::SHARED);
+        Ok(Self(mapping.map_err(|_| ReadError::Unreadable)?))
+    }
+
+    /// Maps it for reading and writing. The file is as long as the word, and not sealed yet.
+    pub(crate) fn writable(file: BorrowedFd<'_>) -> Result<Self> {
+        let access = ProtFlags::READ | ProtFlags::WRITE;
+        Mapping::of(file, Self::BYTES, access, MapFlags::SHARED).map(Self)
+    }
+
+    #[inline]
+    pub(crate) fn get(&self) -> &AtomicU64 {
+        // SAFETY: the start of a mapping of a file that is as long as this and cannot be cut.
+        unsafe { AtomicU64::from_ptr(self.0.start.cast()) }
+    }
 }
 
-#[cfg(not(target_arch = "x86_64"))]
-#[inline]
-fn copy_block(at: *mut u8, buffer: &mut [u8]) {
-    copy_words(at, buffer);
+/// Bits that are all unset at first.
+#[derive(Debug)]
+pub(crate) struct Bits(Mapping);
+
+impl Bits {
+    pub(crate) fn new(count: usize) -> Result<Self> {
+        let length = count.div_ceil(8).max(1);
+        let access = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: a new mapping, where the kernel likes.
+        let start = unsafe { mmap_anonymous(null_mut(), length, access, MapFlags::PRIVATE) }?;
+        let start = start.cast();
+        Ok(Self(Mapping { start, length }))
+    }
+
+    #[inline]
+    pub(crate) fn is_set(&self, bit: usize) -> bool {
+        let place = self.place(bit);
+        place.is_some_and(|(byte, mask)| byte.load(Relaxed) & mask != 0)
+    }
+
+    pub(crate) fn set(&self, bit: usize) {
+        if let Some((byte, mask)) = self.place(bit) {
+            byte.fetch_or(mask, Relaxed);
+        }
+    }
+
+    /// The byte with a bit, and the bit in it; `None` beyond the last.
+    #[inline]
+    fn place(&self, bit: usize) -> Option<(&AtomicU8, u8)> {
+        let at = bit / 8;
+        if at >= self.0.length {
+            return None;
+        }
+        // SAFETY: inside the mapping.
+        let byte = unsafe { AtomicU8::from_ptr(self.0.start.wrapping_add(at)) };
+        Some((byte, 1 << (bit % 8)))
+    }
 }

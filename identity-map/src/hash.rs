@@ -15,6 +15,14 @@ pub(crate) fn checksum(bytes: &[u8], seed: u64) -> u64 {
     xxh3(bytes, seed)
 }
 
+/// Of everything behind a map's header.
+pub(crate) fn digest(bytes: &[u8]) -> u64 {
+    checksum(bytes, DIGEST_SEED)
+}
+
+/// Apart from the seeds of all parts and buckets.
+const DIGEST_SEED: u64 = 0xff << 32;
+
 /// In one place only: it is long, and the module that is loaded into every process is small.
 #[inline(never)]
 fn xxh3(bytes: &[u8], seed: u64) -> u64 {

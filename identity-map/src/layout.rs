@@ -1,7 +1,7 @@
 //! The bytes of a map, little endian throughout.
 //!
 //! ```text
-//! header     384   magic, format, superseded, checksum, counts, id ranges, 16 sections
+//! header     384   magic, format, checksum, counts, id ranges, digest, 16 sections
 //! records          users and groups, each kind in order of ids, each record at a multiple of 8
 //! buckets    64    four indexes: a checksum and seven slots {tag, place}
 //!
@@ -25,7 +25,8 @@
 //!
 //! A place is the offset inside its record section divided by 8, plus one; 0 is an empty slot, and
 //! the end of the order of groups. The highest bit tells a private group's user from a group.
-//! `superseded` is 0 in a file; the cacher sets it in memory files, so no checksum covers it.
+//! The digest is of all that lies behind the header, so that the header's checksum names the map: two
+//! maps that differ anywhere have different ones.
 //! Sections beyond those named here are left for later formats' additions and ignored.
 
 use crate::content::Owners;
@@ -45,8 +46,6 @@ pub(crate) const MAGIC: [u8; 8] = *b"cloudmap";
 pub(crate) const FORMAT: u32 = 4;
 pub(crate) const HEADER_BYTES: usize = 384;
 pub(crate) const HEADER_CHECKED_FROM: usize = 24;
-/// The word that the cacher sets in memory files.
-pub(crate) const SUPERSEDED_AT: usize = 12;
 pub(crate) const RANGES_MAX: usize = 4;
 const SECTIONS_AT: usize = 128;
 
@@ -112,6 +111,8 @@ pub(crate) struct Header {
     pub(crate) first_group: u32,
     pub(crate) last_uid: u32,
     pub(crate) last_gid: u32,
+    /// Of all that lies behind the header.
+    pub(crate) digest: u64,
     pub(crate) ranges: [(u32, u32); RANGES_MAX],
     pub(crate) sections: [Section; SECTIONS],
 }
@@ -154,6 +155,7 @@ impl Header {
         }
         put(&mut bytes, 104, &self.last_uid.to_le_bytes());
         put(&mut bytes, 108, &self.last_gid.to_le_bytes());
+        put(&mut bytes, 112, &self.digest.to_le_bytes());
         for (index, section) in self.sections.into_iter().enumerate() {
             let at = SECTIONS_AT + index * 16;
             put(&mut bytes, at, &section.offset.to_le_bytes());
@@ -187,6 +189,7 @@ impl Header {
             first_group: u32_at(bytes, 68),
             last_uid: u32_at(bytes, 104),
             last_gid: u32_at(bytes, 108),
+            digest: u64_at(bytes, 112),
             ..Self::default()
         };
         for (index, range) in header.ranges.iter_mut().enumerate() {

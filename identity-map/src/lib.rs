@@ -1,6 +1,6 @@
 //! The identity map: the immutable table of users and groups of one host, from which every process
 //! answers name lookups. The cacher writes it, `nss_cloudid` reads it. The reader allocates nothing,
-//! trusts no byte before its checksum fits, and never reads a byte twice.
+//! trusts no byte before its checksum fits, and never reads a byte twice that somebody could change.
 //!
 //! The layout is described in `layout.rs`.
 
@@ -22,7 +22,7 @@ mod write;
 pub use content::{MapContent, MapGroup, MapUser, MemberPolicy, Owners, WriteError};
 pub use file::MapFile;
 pub use layout::{GROUPS_PER_USER_MAX, MAP_BYTES_MAX, MEMBERS_PER_GROUP_MAX, RECORDS_MAX};
-pub use memory::{MemoryFile, SealedMap};
+pub use memory::{Mark, MemoryFile, SealedMap};
 pub use order::Cursor;
 pub use read::{Bytes, Map, ReadError};
 pub use read_group::GroupHead;

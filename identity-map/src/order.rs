@@ -119,9 +119,9 @@ impl<B: Bytes> Map<B> {
         last: u32,
         buffer: &mut [u8],
     ) -> Result<(UserRecord, Cursor), ReadError> {
-        let mut room = UserRoom::new();
+        let mut room = UserRoom::default();
         let user = self.user_at(place, &mut room)?;
-        let links = user.links();
+        let links = user.links(self.users_at());
         if links.follows(last) {
             Ok((user.hand_over(buffer)?, links.cursor()))
         } else {
@@ -154,8 +154,13 @@ impl<B: Bytes> Map<B> {
     }
 
     fn user_links_at(&self, place: u32) -> Result<Links, ReadError> {
-        let mut room = UserRoom::new();
-        Ok(self.user_told_at(place, &mut room)?.links())
+        let mut room = UserRoom::default();
+        let user = self.user_told_at(place, &mut room)?;
+        Ok(user.links(self.users_at()))
+    }
+
+    fn users_at(&self) -> u64 {
+        self.header.section(SectionKind::Users).offset
     }
 
     /// As [`Self::place_of_user_after`].

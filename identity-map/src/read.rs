@@ -1,5 +1,6 @@
-//! Opens a map and finds records in it. Nothing is allocated; what is looked at is first copied
-//! out, then checked, and no byte is read a second time.
+//! Opens a map and finds records in it. Nothing is allocated. Bytes that somebody could change are
+//! first copied out, then checked, and never read a second time; those that nobody can change any
+//! more are checked once and read where they lie.
 
 use posix_names::{FIRST_RANGE, SECOND_RANGE};
 
@@ -18,29 +19,27 @@ pub trait Bytes {
     /// The bytes are not there.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), ReadError>;
 
-    /// The same for a few bytes, whose number is known when this is compiled.
-    ///
-    /// # Errors
-    /// The bytes are not there.
+    /// The bytes from an offset on, if what begins there was found whole, and nobody can have changed
+    /// it since.
     #[inline]
-    fn read_array<const N: usize>(
-        &self,
-        offset: u64,
-        array: &mut [u8; N],
-    ) -> Result<(), ReadError> {
-        self.read_at(offset, array)
+    fn known(&self, _offset: u64) -> Option<&[u8]> {
+        None
     }
 
-    /// Whether a long part at an offset had this sum, in bytes that nobody can have changed since.
-    fn is_known_whole(&self, _offset: u64, _sum: u64) -> bool {
+    /// Remembers that what begins at an offset is whole.
+    fn found_whole(&self, _offset: u64) {}
+
+    /// As [`Self::known`], of what belongs to the record at an offset and has a sum of its own.
+    fn is_body_known(&self, _record: u64) -> bool {
         false
     }
 
-    /// Remembers that it had.
-    fn known_whole(&self, _offset: u64, _sum: u64) {}
+    /// As [`Self::found_whole`].
+    fn found_body_whole(&self, _record: u64) {}
 }
 
 impl Bytes for &[u8] {
+    #[inline]
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), ReadError> {
         let from = usize::try_from(offset).map_err(|_| ReadError::Damaged)?;
         let found = self
@@ -166,9 +165,9 @@ impl<B: Bytes> Map<B> {
             index,
             tag: probe.tag,
             bucket: probe.bucket,
-            last: probe.bucket + SPILL_BUCKETS,
-            read: [0; BUCKET_BYTES],
-            slot: NOT_READ,
+            left: SPILL_BUCKETS,
+            slot: 1,
+            copy: None,
         }
     }
 
@@ -177,12 +176,15 @@ impl<B: Bytes> Map<B> {
     /// Not inlined: the module that is loaded into every process is small.
     #[inline(never)]
     pub(crate) fn next_place(&self, search: &mut Search) -> Result<Option<u32>, ReadError> {
-        if search.slot == NOT_READ {
-            self.read_bucket(search)?;
-        }
         loop {
-            let (_, slots) = search.read.as_chunks::<8>().0.split_at(1);
-            for [a, b, c, d, place @ ..] in slots.iter().skip(search.slot) {
+            let within = search.bucket * BUCKET_BYTES as u64;
+            let offset = self.header.section(search.index).offset + within;
+            let bucket = match self.bytes.known(offset) {
+                Some(lies) => lies.first_chunk().ok_or(ReadError::Damaged)?,
+                None => self.copied_bucket(search.index, search.bucket, &mut search.copy)?,
+            };
+            let (slots, _) = bucket.as_chunks::<8>();
+            while let Some([a, b, c, d, place @ ..]) = slots.get(search.slot) {
                 let place = u32::from_le_bytes(*place);
                 if place == 0 {
                     return Ok(None);
@@ -192,44 +194,41 @@ impl<B: Bytes> Map<B> {
                     return Ok(Some(place));
                 }
             }
-            if search.bucket == search.last {
+            if search.left == 0 {
                 return Ok(None);
             }
+            search.left -= 1;
             search.bucket += 1;
-            self.read_bucket(search)?;
+            search.slot = 1;
+            search.copy = None;
         }
     }
 
-    /// Reads the bucket that a search has come to, and checks it.
-    #[inline]
-    fn read_bucket(&self, search: &mut Search) -> Result<(), ReadError> {
-        let within = search.bucket.saturating_mul(BUCKET_BYTES as u64);
-        self.read_array_within(search.index, within, &mut search.read)?;
-        let (sum, slots) = search.read.split_at(8);
-        if checksum(slots, bucket_seed(search.index, search.bucket)) != u64_at(sum, 0) {
-            return Err(ReadError::Damaged);
-        }
-        search.slot = 0;
-        Ok(())
-    }
-
-    /// As [`Self::read_within`], for a few bytes.
-    #[inline]
-    pub(crate) fn read_array_within<const N: usize>(
+    /// A bucket of an index, copied once and checked: a sum, and tag and place of each slot.
+    #[inline(never)]
+    fn copied_bucket<'a>(
         &self,
-        section: SectionKind,
-        within: u64,
-        array: &mut [u8; N],
-    ) -> Result<(), ReadError> {
-        let section = self.header.section(section);
-        if within > section.bytes.saturating_sub(N as u64) || section.bytes < N as u64 {
-            return Err(ReadError::Damaged);
+        index: SectionKind,
+        bucket: u64,
+        room: &'a mut Option<[u8; BUCKET_BYTES]>,
+    ) -> Result<&'a [u8; BUCKET_BYTES], ReadError> {
+        if room.is_none() {
+            let within = bucket * BUCKET_BYTES as u64;
+            let mut copy = [0; BUCKET_BYTES];
+            self.read_within(index, within, &mut copy)?;
+            let (sum, slots) = copy.split_at(8);
+            if checksum(slots, bucket_seed(index, bucket)) != u64_at(sum, 0) {
+                return Err(ReadError::Damaged);
+            }
+            let offset = self.header.section(index).offset + within;
+            self.bytes.found_whole(offset);
+            *room = Some(copy);
         }
-        self.bytes.read_array(section.offset + within, array)
+        room.as_ref().ok_or(ReadError::Damaged)
     }
 
     /// Reads inside one section and nowhere else.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn read_within(
         &self,
         section: SectionKind,
@@ -243,6 +242,17 @@ impl<B: Bytes> Map<B> {
         }
         self.bytes.read_at(section.offset + within, buffer)
     }
+
+    /// Offset in the map of a record at a place of its section.
+    #[inline]
+    pub(crate) fn offset_of(&self, section: SectionKind, place: u32) -> Result<u64, ReadError> {
+        let section = self.header.section(section);
+        let within = within_of(place)?;
+        if within >= section.bytes {
+            return Err(ReadError::Damaged);
+        }
+        Ok(section.offset + within)
+    }
 }
 
 /// How far a search in an index has come.
@@ -250,19 +260,17 @@ pub(crate) struct Search {
     index: SectionKind,
     tag: u32,
     bucket: u64,
-    last: u64,
-    /// The bucket it has come to: a sum, and tag and place of each slot.
-    read: [u8; BUCKET_BYTES],
-    /// The next slot to look at.
+    /// How many buckets may still come after this one.
+    left: u64,
+    /// The next slot to look at; the first eight bytes are the sum.
     slot: usize,
+    /// The bucket, if it had to be copied.
+    copy: Option<[u8; BUCKET_BYTES]>,
 }
-
-/// The first bucket was not read yet.
-const NOT_READ: usize = usize::MAX;
 
 /// Offset inside its section of the record at a place.
 #[inline]
-pub(crate) fn offset_of(place: u32) -> Result<u64, ReadError> {
+fn within_of(place: u32) -> Result<u64, ReadError> {
     match place.checked_sub(1) {
         Some(units) => Ok(u64::from(units) * RECORD_ALIGN as u64),
         None => Err(ReadError::Damaged),

@@ -7,7 +7,7 @@ use crate::layout::{
     USER_HEAD_BYTES, u32_at, u64_at,
 };
 use crate::order::Links;
-use crate::read::{Bytes, Map, ReadError, is_ours, offset_of};
+use crate::read::{Bytes, Map, ReadError, is_ours};
 use crate::read_user::UserRoom;
 
 /// A group, copied out of the map and checked; its members too, if they are few.
@@ -89,13 +89,24 @@ impl<B: Bytes> Map<B> {
         if place & OF_USER != 0 {
             return self.private_group_at(place ^ OF_USER, group);
         }
-        let at = offset_of(place)?;
-        self.read_array_within(SectionKind::Groups, at, group.body.block_mut())?;
-        group.check(at)
+        let offset = self.offset_of(SectionKind::Groups, place)?;
+        if let Some(lies) = self.bytes.known(offset) {
+            let block = lies.first_chunk().ok_or(ReadError::Damaged)?;
+            *group.body.block_mut() = *block;
+            return group.read(offset).map(|_| ());
+        }
+        let within = offset - self.header.section(SectionKind::Groups).offset;
+        self.read_within(SectionKind::Groups, within, group.body.block_mut())?;
+        let summed = group.read(offset)?;
+        if !group.is_whole(summed) {
+            return Err(ReadError::Damaged);
+        }
+        self.bytes.found_whole(offset);
+        Ok(())
     }
 
     fn private_group_at(&self, place: u32, group: &mut GroupHead) -> Result<(), ReadError> {
-        let mut room = UserRoom::new();
+        let mut room = UserRoom::default();
         let user = self.user_told_at(place, &mut room)?;
         let members = user.private_group().ok_or(ReadError::Damaged)?;
         let name = user.name().unwrap_or_default();
@@ -110,7 +121,7 @@ impl<B: Bytes> Map<B> {
         group.members_bytes = members * (name.len() + 2);
         group.links = links;
         // The length of the name lies before it, as it does before a member's.
-        group.body = Body::new(room.block, Lies::Here(USER_HEAD_BYTES - 1));
+        group.body = Body::new(user.block(), Lies::Here(USER_HEAD_BYTES - 1));
         Ok(())
     }
 }
@@ -163,45 +174,50 @@ impl GroupHead {
         }
     }
 
-    /// Believes what the checksum and every limit allow.
+    /// Takes what its block says, within every limit; how many bytes of it the checksum covers.
     #[inline]
-    fn check(&mut self, at: u64) -> Result<(), ReadError> {
+    fn read(&mut self, offset: u64) -> Result<usize, ReadError> {
         let block = self.body.block();
-        let gid = u32_at(block, 16);
-        let members = u32_at(block, 28) as usize;
-        let members_bytes = members.saturating_add(u32_at(block, 32) as usize);
-        let name_bytes = usize::from(block[39]);
-        let body_at = GROUP_HEAD_BYTES + name_bytes;
-        let end = body_at.saturating_add(members_bytes);
-        let (summed_bytes, lies) = if end <= BLOCK_BYTES {
-            (end, Lies::Here(body_at))
-        } else {
-            let at = at + body_at as u64;
-            let sum = u64_at(block, 8);
-            (body_at, Lies::There { at, sum })
-        };
-        let summed = block.get(8..summed_bytes).ok_or(ReadError::Damaged)?;
-        let name = block.get(GROUP_HEAD_BYTES..body_at);
-        let whole = group_checksum(gid, summed) == u64_at(block, 0)
-            && is_ours(gid)
-            && name.is_some_and(is_name)
-            && members <= MEMBERS_PER_GROUP_MAX
-            && members_bytes <= MEMBERS_PER_GROUP_MAX * (NAME_BYTES_MAX + 2);
-        if !whole {
-            return Err(ReadError::Damaged);
-        }
+        self.gid = u32_at(block, 16);
+        self.name_at = GROUP_HEAD_BYTES;
+        self.name_bytes = usize::from(block[39]);
+        self.members = u32_at(block, 28) as usize;
+        self.members_bytes = self.members.saturating_add(u32_at(block, 32) as usize);
         self.links = Links {
-            id: gid,
+            id: self.gid,
             previous: u32_at(block, 20),
             next: u32_at(block, 24),
         };
-        self.gid = gid;
-        self.name_at = GROUP_HEAD_BYTES;
-        self.name_bytes = name_bytes;
-        self.members = members;
-        self.members_bytes = members_bytes;
+        let within = GROUP_HEAD_BYTES + self.name_bytes;
+        let end = within.saturating_add(self.members_bytes);
+        let (summed, lies) = if end <= BLOCK_BYTES {
+            (end, Lies::Here(within))
+        } else {
+            let sum = u64_at(block, 8);
+            let lies = Lies::There {
+                record: offset,
+                within,
+                sum,
+            };
+            (within, lies)
+        };
         self.body.set(lies);
-        Ok(())
+        let fits = self.name_bytes <= NAME_BYTES_MAX
+            && self.members <= MEMBERS_PER_GROUP_MAX
+            && self.members_bytes <= MEMBERS_PER_GROUP_MAX * (NAME_BYTES_MAX + 2);
+        fits.then_some(summed).ok_or(ReadError::Damaged)
+    }
+
+    /// Believes what the checksum allows.
+    #[inline]
+    fn is_whole(&self, summed: usize) -> bool {
+        let (sum, summed) = match self.body.block().get(..summed) {
+            Some(record) => record.split_at_checked(8).unwrap_or_default(),
+            None => return false,
+        };
+        group_checksum(self.gid, summed) == u64_at(sum, 0)
+            && is_ours(self.gid)
+            && is_name(self.name())
     }
 }
 

@@ -8,10 +8,10 @@ use crate::layout::{
     USER_HEAD_BYTES, USER_RECORD_BYTES_MAX, rounded, u16_at, u32_at, u64_at,
 };
 use crate::order::Links;
-use crate::read::{Bytes, Map, ReadError, is_ours, offset_of, place_at};
+use crate::read::{Bytes, Map, ReadError, is_ours, place_at};
 
 /// Nothing but the NULs and the password field.
-const TEXT_BYTES_MIN: usize = 6;
+const TEXT_BYTES_MIN: u16 = 6;
 
 /// A user whose text was read and checked. It begins at the start of the buffer: name, password
 /// field, comment, home and shell as a passwd entry wants them, a NUL behind each.
@@ -22,9 +22,9 @@ pub struct UserRecord {
     /// Primary group.
     pub gid: u32,
     /// Where each of the five fields begins.
-    pub starts: [usize; 5],
+    pub starts: [u16; 5],
     /// Where the text ends.
-    pub text_bytes: usize,
+    pub text_bytes: u16,
 }
 
 /// The groups of a user: copied already, or where they lie in the map.
@@ -35,28 +35,23 @@ pub struct GroupList {
     body: Body,
 }
 
-/// Where a user's record is copied to: nearly always a block is enough.
-pub(crate) struct UserRoom {
-    pub(crate) block: [u8; BLOCK_BYTES],
-    long: Option<[u8; USER_RECORD_BYTES_MAX]>,
-}
+/// Where a user's record is copied to, if it must be.
+#[derive(Default)]
+pub(crate) struct UserRoom(Option<[u8; USER_RECORD_BYTES_MAX]>);
 
-/// A user's record, copied out of the map and checked.
+/// A user's record, checked: its numbers, and the text and groups behind them.
 pub(crate) struct CheckedUser<'a> {
-    pub(crate) head: UserHead,
-    record: &'a [u8],
-    text: &'a [u8],
-    at: u64,
+    numbers: &'a [u8; USER_HEAD_BYTES],
+    rest: &'a [u8],
+    offset: u64,
 }
 
-/// The numbers in front of a record.
-pub(crate) struct UserHead {
-    pub(crate) uid: u32,
-    gid: u32,
-    name: usize,
-    gecos: usize,
-    home: usize,
-    shell: usize,
+/// Lengths of the parts of a record.
+struct Lengths {
+    name: u16,
+    gecos: u16,
+    home: u16,
+    shell: u16,
     groups: usize,
 }
 
@@ -74,7 +69,7 @@ impl<B: Bytes> Map<B> {
         if name.len() > NAME_BYTES_MAX {
             return Ok(None);
         }
-        let mut room = UserRoom::new();
+        let mut room = UserRoom::default();
         let mut search = self.search(SectionKind::UsersByName, name);
         while let Some(place) = self.next_place(&mut search)? {
             let user = self.user_at(place, &mut room)?;
@@ -91,11 +86,11 @@ impl<B: Bytes> Map<B> {
     /// The map is damaged or cannot be read, or the text does not fit into the buffer.
     #[inline]
     pub fn user_by_id(&self, uid: u32, buffer: &mut [u8]) -> Result<Option<UserRecord>, ReadError> {
-        let mut room = UserRoom::new();
+        let mut room = UserRoom::default();
         let mut search = self.search(SectionKind::UsersById, &uid.to_le_bytes());
         while let Some(place) = self.next_place(&mut search)? {
             let user = self.user_at(place, &mut room)?;
-            if user.head.uid == uid {
+            if user.uid() == uid {
                 return user.hand_over(buffer).map(Some);
             }
         }
@@ -111,14 +106,12 @@ impl<B: Bytes> Map<B> {
         if name.len() > NAME_BYTES_MAX {
             return Ok(None);
         }
-        let mut room = UserRoom::new();
+        let mut room = UserRoom::default();
         let mut search = self.search(SectionKind::UsersByName, name);
         while let Some(place) = self.next_place(&mut search)? {
             let user = self.user_at(place, &mut room)?;
             if user.name() == Some(name) {
-                let (uid, count, lies) = user.group_list();
-                let body = Body::new(room.block, lies);
-                return Ok(Some(GroupList { uid, count, body }));
+                return Ok(Some(user.group_list()));
             }
         }
         Ok(None)
@@ -147,143 +140,152 @@ impl<B: Bytes> Map<B> {
     /// The user at a place. Inlined where it is called: what it tells is long, and would be moved.
     #[inline(always)]
     pub(crate) fn user_at<'r>(
-        &self,
+        &'r self,
         place: u32,
         room: &'r mut UserRoom,
     ) -> Result<CheckedUser<'r>, ReadError> {
-        let at = offset_of(place)?;
-        self.read_array_within(SectionKind::Users, at, &mut room.block)?;
-        let head = UserHead::parse(&room.block)?;
-        let read: &[u8] = if head.summed_bytes() <= BLOCK_BYTES {
-            &room.block
-        } else {
-            let whole = room.long.insert([0; USER_RECORD_BYTES_MAX]);
-            self.read_long_user(&head, at, &room.block, whole)?;
-            whole
+        let offset = self.offset_of(SectionKind::Users, place)?;
+        let record = match self.bytes.known(offset) {
+            Some(lies) => lies,
+            None => self.copied_user(offset, room)?,
         };
-        CheckedUser::new(head, read, at)
+        let split = record.split_first_chunk().ok_or(ReadError::Damaged)?;
+        Ok(CheckedUser {
+            numbers: split.0,
+            rest: split.1,
+            offset,
+        })
     }
 
     /// The same, not inlined: the module that is loaded into every process is small.
     #[inline(never)]
     pub(crate) fn user_told_at<'r>(
-        &self,
+        &'r self,
         place: u32,
         room: &'r mut UserRoom,
     ) -> Result<CheckedUser<'r>, ReadError> {
         self.user_at(place, room)
     }
 
-    #[cold]
+    /// Copies a record, and believes what the checksum and every limit allow.
     #[inline(never)]
-    fn read_long_user(
-        &self,
-        head: &UserHead,
-        at: u64,
-        block: &[u8; BLOCK_BYTES],
-        whole: &mut [u8; USER_RECORD_BYTES_MAX],
-    ) -> Result<(), ReadError> {
-        let (first, rest) = whole.split_at_mut(BLOCK_BYTES);
-        first.copy_from_slice(block);
-        let missing = head.summed_bytes().saturating_sub(BLOCK_BYTES);
-        let rest = rest.get_mut(..missing).ok_or(ReadError::Damaged)?;
-        self.read_within(SectionKind::Users, at + BLOCK_BYTES as u64, rest)
-    }
-}
-
-impl UserRoom {
-    #[inline]
-    pub(crate) fn new() -> Self {
-        Self {
-            block: [0; BLOCK_BYTES],
-            long: None,
+    fn copied_user<'r>(&self, offset: u64, room: &'r mut UserRoom) -> Result<&'r [u8], ReadError> {
+        let within = offset - self.header.section(SectionKind::Users).offset;
+        let copy = room.0.insert([0; USER_RECORD_BYTES_MAX]);
+        let (block, rest) = copy.split_at_mut(BLOCK_BYTES);
+        self.read_within(SectionKind::Users, within, block)?;
+        let numbers = block.first_chunk().ok_or(ReadError::Damaged)?;
+        let lengths = Lengths::of(numbers);
+        let (uid, gid) = (u32_at(numbers, 16), u32_at(numbers, 20));
+        if !lengths.are_possible() {
+            return Err(ReadError::Damaged);
         }
+        let summed_bytes = lengths.summed_bytes();
+        if summed_bytes > BLOCK_BYTES {
+            let rest = rest.get_mut(..summed_bytes - BLOCK_BYTES);
+            let rest = rest.ok_or(ReadError::Damaged)?;
+            self.read_within(SectionKind::Users, within + BLOCK_BYTES as u64, rest)?;
+        }
+        let record = copy.get(..summed_bytes).ok_or(ReadError::Damaged)?;
+        let (sum, summed) = record.split_at_checked(8).ok_or(ReadError::Damaged)?;
+        let text = record.get(USER_HEAD_BYTES..lengths.text_end());
+        let whole = user_checksum(uid, summed) == u64_at(sum, 0)
+            && is_ours(uid)
+            && is_ours(gid)
+            && text.is_some_and(|text| lengths.end_well(text));
+        if !whole {
+            return Err(ReadError::Damaged);
+        }
+        self.bytes.found_whole(offset);
+        Ok(copy)
     }
 }
 
 impl<'a> CheckedUser<'a> {
-    /// Believes what the checksum and every limit allow.
-    #[inline(always)]
-    fn new(head: UserHead, read: &'a [u8], at: u64) -> Result<Self, ReadError> {
-        let record = read.get(..head.summed_bytes()).ok_or(ReadError::Damaged)?;
-        let (sum, summed) = record.split_first_chunk().ok_or(ReadError::Damaged)?;
-        let text = record.get(USER_HEAD_BYTES..head.text_end());
-        let text = text.ok_or(ReadError::Damaged)?;
-        let whole = user_checksum(head.uid, summed) == u64::from_le_bytes(*sum)
-            && is_ours(head.uid)
-            && is_ours(head.gid)
-            && head.ends_well(text);
-        if whole {
-            Ok(Self {
-                head,
-                record,
-                text,
-                at,
-            })
-        } else {
-            Err(ReadError::Damaged)
-        }
+    #[inline]
+    pub(crate) fn uid(&self) -> u32 {
+        u32_at(self.numbers, 16)
     }
 
     #[inline]
     pub(crate) fn name(&self) -> Option<&'a [u8]> {
-        self.text.get(..self.head.name)
+        self.rest.get(..usize::from(self.numbers[47]))
     }
 
     /// A buffer is too small only for a user who is wanted and whole.
     #[inline]
     pub(crate) fn hand_over(&self, buffer: &mut [u8]) -> Result<UserRecord, ReadError> {
-        let text = self.text;
+        let lengths = Lengths::of(self.numbers);
+        let text = self.rest.get(..usize::from(lengths.text_bytes()));
+        let text = text.ok_or(ReadError::Damaged)?;
         let room = buffer.get_mut(..text.len());
         room.ok_or(ReadError::BufferTooSmall)?.copy_from_slice(text);
         Ok(UserRecord {
-            uid: self.head.uid,
-            gid: self.head.gid,
-            starts: self.head.starts(),
-            text_bytes: text.len(),
+            uid: self.uid(),
+            gid: u32_at(self.numbers, 20),
+            starts: lengths.starts(),
+            text_bytes: lengths.text_bytes(),
         })
     }
 
     /// Whose groups, how many, and where they lie.
     #[inline]
-    fn group_list(&self) -> (u32, usize, Lies) {
-        let within = self.head.list_at();
-        let lies = if self.head.end() <= BLOCK_BYTES {
+    fn group_list(&self) -> GroupList {
+        let lengths = Lengths::of(self.numbers);
+        let within = lengths.list_at();
+        let lies = if lengths.end() <= BLOCK_BYTES {
             Lies::Here(within)
         } else {
             Lies::There {
-                at: self.at + within as u64,
-                sum: u64_at(self.record, 8),
+                record: self.offset,
+                within,
+                sum: u64_at(self.numbers, 8),
             }
         };
-        (self.head.uid, self.head.groups, lies)
+        GroupList {
+            uid: self.uid(),
+            count: lengths.groups,
+            body: Body::new(self.block(), lies),
+        }
+    }
+
+    /// What is read of a record at once.
+    pub(crate) fn block(&self) -> [u8; BLOCK_BYTES] {
+        let mut block = [0; BLOCK_BYTES];
+        let (numbers, rest) = block.split_at_mut(USER_HEAD_BYTES);
+        numbers.copy_from_slice(self.numbers);
+        if let Some(found) = self.rest.get(..rest.len()) {
+            rest.copy_from_slice(found);
+        }
+        block
     }
 
     /// What stands before this user in the order of users, and the place behind.
     #[inline]
-    pub(crate) fn links(&self) -> Links {
+    pub(crate) fn links(&self, users_at: u64) -> Links {
+        let end = Lengths::of(self.numbers).end() as u64;
         Links {
-            id: self.head.uid,
-            previous: u32_at(self.record, 24),
-            next: place_at(self.at + self.head.end() as u64),
+            id: self.uid(),
+            previous: u32_at(self.numbers, 24),
+            next: place_at(self.offset - users_at + end),
         }
     }
 
     /// The same in the order of groups, for whom this user stands.
     pub(crate) fn group_links(&self) -> Links {
         Links {
-            id: self.head.uid,
-            previous: u32_at(self.record, 28),
-            next: u32_at(self.record, 32),
+            id: self.uid(),
+            previous: u32_at(self.numbers, 28),
+            next: u32_at(self.numbers, 32),
         }
     }
 
     /// How many are in the private group that this record stands for, if it does.
     pub(crate) fn private_group(&self) -> Option<usize> {
-        match self.record.get(46) {
-            Some(&PRIVATE_GROUP_EMPTY) => Some(0),
-            Some(&PRIVATE_GROUP_OF_ONE) => Some(1),
-            Some(_) | None => None,
+        match self.numbers[46] {
+            PRIVATE_GROUP_EMPTY => Some(0),
+            PRIVATE_GROUP_OF_ONE => Some(1),
+            _ => None,
         }
     }
 }
@@ -293,32 +295,34 @@ pub(crate) const PRIVATE_GROUP_EMPTY: u8 = 1;
 /// A user who stands for a group in which nobody else is.
 pub(crate) const PRIVATE_GROUP_OF_ONE: u8 = 2;
 
-impl UserHead {
+impl Lengths {
     #[inline]
-    fn parse(block: &[u8; BLOCK_BYTES]) -> Result<Self, ReadError> {
-        let head = Self {
-            uid: u32_at(block, 16),
-            gid: u32_at(block, 20),
-            name: usize::from(block[47]),
-            gecos: usize::from(u16_at(block, 40)),
-            home: usize::from(u16_at(block, 42)),
-            shell: usize::from(u16_at(block, 44)),
-            groups: u32_at(block, 36) as usize,
-        };
-        let longest = head.gecos.max(head.home).max(head.shell);
-        if head.name <= NAME_BYTES_MAX
-            && longest <= FIELD_BYTES_MAX
-            && head.groups <= GROUPS_PER_USER_MAX
-        {
-            Ok(head)
-        } else {
-            Err(ReadError::Damaged)
+    fn of(numbers: &[u8; USER_HEAD_BYTES]) -> Self {
+        Self {
+            name: u16::from(numbers[47]),
+            gecos: u16_at(numbers, 40),
+            home: u16_at(numbers, 42),
+            shell: u16_at(numbers, 44),
+            groups: u32_at(numbers, 36) as usize,
         }
+    }
+
+    fn are_possible(&self) -> bool {
+        let longest = self.gecos.max(self.home).max(self.shell);
+        usize::from(self.name) <= NAME_BYTES_MAX
+            && usize::from(longest) <= FIELD_BYTES_MAX
+            && self.groups <= GROUPS_PER_USER_MAX
+    }
+
+    /// Of the five fields, each with its NUL.
+    #[inline]
+    fn text_bytes(&self) -> u16 {
+        self.name + self.gecos + self.home + self.shell + TEXT_BYTES_MIN
     }
 
     #[inline]
     fn text_end(&self) -> usize {
-        USER_HEAD_BYTES + self.name + self.gecos + self.home + self.shell + TEXT_BYTES_MIN
+        USER_HEAD_BYTES + usize::from(self.text_bytes())
     }
 
     #[inline]
@@ -332,7 +336,6 @@ impl UserHead {
     }
 
     /// Where the bytes end that the checksum covers.
-    #[inline]
     fn summed_bytes(&self) -> usize {
         if self.end() <= BLOCK_BYTES {
             self.end()
@@ -342,16 +345,15 @@ impl UserHead {
     }
 
     /// Whether NULs stand before the fields and at the end.
-    #[inline(always)]
-    fn ends_well(&self, text: &[u8]) -> bool {
+    fn end_well(&self, text: &[u8]) -> bool {
         let [_, following @ ..] = self.starts();
-        let nul = |end: usize| text.get(end) == Some(&0);
+        let nul = |end: u16| text.get(usize::from(end)) == Some(&0);
         following.into_iter().all(|start| nul(start - 1)) && text.last() == Some(&0)
     }
 
     /// Where each field of the text begins.
     #[inline]
-    fn starts(&self) -> [usize; 5] {
+    fn starts(&self) -> [u16; 5] {
         let password = self.name + 1;
         let comment = password + 2;
         let directory = comment + self.gecos + 1;

@@ -3,9 +3,10 @@
 use posix_names::{FIRST_RANGE, SECOND_RANGE};
 
 use crate::content::{MapContent, MapGroup, MapUser, MemberPolicy, WriteError};
+use crate::hash::digest;
 use crate::index::{build, first_fitting_seed};
 use crate::layout::{
-    HEADER_BYTES, Header, MAP_BYTES_MAX, RECORDS_MAX, SECTIONS, Section, SectionKind, rounded,
+    HEADER_BYTES, Header, MAP_BYTES_MAX, RECORDS_MAX, SECTIONS, Section, SectionKind, put, rounded,
 };
 use crate::records::{Entry, Records, counted};
 
@@ -132,10 +133,12 @@ fn assembled(mut header: Header, sections: [&[u8]; SECTIONS]) -> Result<Vec<u8>,
         return Err(WriteError::TooLarge(header.file_bytes));
     }
     let mut map = Vec::with_capacity(end);
-    map.extend_from_slice(&header.to_bytes());
+    map.resize(HEADER_BYTES, 0);
     for bytes in sections {
         map.resize(rounded(map.len(), SECTION_ALIGN), 0);
         map.extend_from_slice(bytes);
     }
+    header.digest = digest(map.get(HEADER_BYTES..).unwrap_or_default());
+    put(&mut map, 0, &header.to_bytes());
     Ok(map)
 }

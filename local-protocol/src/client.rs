@@ -27,6 +27,9 @@ pub struct Client {
     deadline: Deadline,
 }
 
+/// The files that came with a reply, in the order in which they were sent.
+pub type Files = [Option<OwnedFd>; 2];
+
 /// Why an exchange with the cacher came to nothing. Whatever it is, it is neither a yes nor a no.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -90,20 +93,17 @@ impl Client {
         self.receive()
     }
 
-    /// Asks one question whose reply may come with a file. A second file is closed unseen, and the
-    /// one that is kept does not survive an exec.
+    /// Asks one question whose reply may come with files. A third one is closed unseen, and those
+    /// that are kept do not survive an exec.
     ///
     /// # Errors
     /// No reply in time, or none that can be understood.
-    pub fn ask_for_file(
-        &mut self,
-        request: &Request,
-    ) -> Result<(Reply, Option<OwnedFd>), ClientError> {
+    pub fn ask_for_files(&mut self, request: &Request) -> Result<(Reply, Files), ClientError> {
         self.send(request)?;
-        let mut file = None;
+        let mut files = Files::default();
         let reply =
-            self.receive_by(|socket, buffer| receive_with_file(socket, buffer, &mut file))?;
-        Ok((reply, file))
+            self.receive_by(|socket, buffer| receive_with_files(socket, buffer, &mut files))?;
+        Ok((reply, files))
     }
 
     /// Sends one request.
@@ -191,25 +191,27 @@ pub(crate) trait ReceiveSome:
 
 impl<F: FnMut(BorrowedFd<'_>, &mut [u8]) -> Result<usize, Errno>> ReceiveSome for F {}
 
-/// As `recv`; the first file that comes along is kept, the kernel or the drop of the messages closes
+/// As `recv`; the first files that come along are kept, the kernel or the drop of the messages closes
 /// all others.
-pub(crate) fn receive_with_file(
+pub(crate) fn receive_with_files(
     socket: BorrowedFd<'_>,
     buffer: &mut [u8],
-    file: &mut Option<OwnedFd>,
+    files: &mut Files,
 ) -> Result<usize, Errno> {
-    let mut room = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut room = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
     let mut messages = RecvAncillaryBuffer::new(&mut room);
     let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
     let received = recvmsg(socket, &mut [IoSliceMut::new(buffer)], &mut messages, flags)?;
-    let files = messages.drain().filter_map(|message| {
+    let came = messages.drain().filter_map(|message| {
         let RecvAncillaryMessage::ScmRights(files) = message else {
             return None;
         };
         Some(files)
     });
-    for one in files.flatten() {
-        file.get_or_insert(one);
+    for one in came.flatten() {
+        if let Some(place) = files.iter_mut().find(|place| place.is_none()) {
+            *place = Some(one);
+        }
     }
     Ok(received.bytes)
 }

@@ -10,7 +10,7 @@ mod secret;
 mod small;
 mod trust;
 
-pub use client::{Client, ClientError};
+pub use client::{Client, ClientError, Files};
 pub use frame::{
     FRAME_BYTES_MAX, FrameError, HEADER_BYTES, PROTOCOL_VERSION, body_length, decode, encode,
 };

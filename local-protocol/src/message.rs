@@ -28,12 +28,15 @@ pub enum Request {
     SyncNow(SyncNow),
     /// Why may, or may not, this person in? Same engine as the account step.
     Explain(Login),
-    /// A process that looks up much asks for the identity map as a sealed memory file.
+    /// As modules of earlier versions ask for the identity map in memory: they are told that there is
+    /// none, and read the published file.
     IdentityMemory,
     /// Who has a name that the identity map does not know?
     OwnerOfName(NameQuestion),
     /// PAM begins to authenticate somebody of whom sshd has accepted a key already.
     BeginAfterKey(BeginAfterKey),
+    /// A process that looks up much asks for the identity map as a sealed memory file.
+    IdentityMap,
 }
 
 /// What the cacher answers.
@@ -59,8 +62,11 @@ pub enum Reply {
     Refused,
     /// The question could not be answered: neither yes nor no.
     Unavailable(String),
-    /// The sealed memory file of the map in force comes with this frame, as its one descriptor.
+    /// What earlier versions answered to [`Request::IdentityMemory`].
     IdentityMemory,
+    /// With this frame come two descriptors: the sealed memory file of the map in force, and the one
+    /// that marks which map is in force.
+    IdentityMap,
 }
 
 /// What PAM begins.

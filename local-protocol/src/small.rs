@@ -4,17 +4,17 @@
 
 use std::os::fd::OwnedFd;
 
-use crate::client::{Client, ClientError, receive_with_file};
+use crate::client::{Client, ClientError, Files, receive_with_files};
 use crate::frame::{FrameError, HEADER_BYTES, PROTOCOL_VERSION, body_length};
 
 /// Room for the longest of these messages: two numbers of at most five bytes and a name.
 const BODY_BYTES_MAX: usize = 96;
 
 const OWNER_OF_ID: u8 = 6;
-const IDENTITY_MEMORY: u8 = 10;
+const IDENTITY_MAP: u8 = 13;
 const OWNER_OF_NAME: u8 = 11;
 const OWNER: u8 = 5;
-const IDENTITY_MEMORY_COMES: u8 = 10;
+const IDENTITY_MAP_COMES: u8 = 11;
 
 /// Who or what is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,18 +60,22 @@ pub struct SmallFrame {
 }
 
 impl Client {
-    /// Asks for the identity map as a sealed memory file; `None` when there is none.
+    /// Asks for the identity map as a sealed memory file, and for the file that marks which map is in
+    /// force; `None` when there is none.
     ///
     /// # Errors
     /// No reply in time, or none that can be understood.
-    pub fn ask_for_identity_memory(&mut self) -> Result<Option<OwnedFd>, ClientError> {
-        self.send_bytes(SmallFrame::of(&[IDENTITY_MEMORY])?.sent())?;
-        let mut file = None;
+    pub fn ask_for_identity_map(&mut self) -> Result<Option<[OwnedFd; 2]>, ClientError> {
+        self.send_bytes(SmallFrame::of(&[IDENTITY_MAP])?.sent())?;
+        let mut files = Files::default();
         let mut room = SmallFrame::new();
         let body = self.fill_small(&mut room, |socket, buffer| {
-            receive_with_file(socket, buffer, &mut file)
+            receive_with_files(socket, buffer, &mut files)
         })?;
-        Ok(file.filter(|_| body == [IDENTITY_MEMORY_COMES]))
+        match (files, body) {
+            ([Some(map), Some(mark)], [IDENTITY_MAP_COMES]) => Ok(Some([map, mark])),
+            _ => Ok(None),
+        }
     }
 
     /// Asks who has an id or a name; `None` when the cacher cannot tell.

@@ -229,7 +229,9 @@ impl Place<'_, CPasswd> {
     ) -> Result<(), Failure> {
         let places = lookup(self.buffer)?;
         let base: *mut c_char = self.buffer.as_mut_ptr().cast();
-        let [name, passwd, gecos, dir, shell] = places.starts.map(|start| base.wrapping_add(start));
+        let [name, passwd, gecos, dir, shell] = places
+            .starts
+            .map(|start| base.wrapping_add(usize::from(start)));
         let answer = CPasswd {
             name,
             passwd,

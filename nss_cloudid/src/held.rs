@@ -89,8 +89,8 @@ fn asked_for(sources: Sources<'_>) -> Option<Reader<'static, Held>> {
 
 fn memory_file(socket: &Path) -> Option<Map<Source>> {
     let mut cacher = Client::connect(socket, DEADLINE).ok()?;
-    let file = cacher.ask_for_identity_memory().ok()??;
-    let map = Map::open_memory(file.as_fd()).ok()?;
+    let [map, mark] = cacher.ask_for_identity_map().ok()??;
+    let map = Map::open_memory(map.as_fd(), mark.as_fd()).ok()?;
     (!map.is_superseded()).then(|| map.with_bytes(Source::Memory))
 }
 

@@ -17,7 +17,7 @@ pub struct UserPlaces {
     /// Primary group.
     pub gid: u32,
     /// Name, password field, comment, home, shell.
-    pub starts: [usize; 5],
+    pub starts: [u16; 5],
 }
 
 impl From<UserRecord> for UserPlaces {
@@ -55,7 +55,7 @@ pub(crate) fn fields(
     let mut starts = [0; 5];
     let mut end = 0;
     for (start, field) in starts.iter_mut().zip(fields) {
-        *start = end;
+        *start = u16::try_from(end).map_err(|_| Failure::Unavailable)?;
         end = put_string(buffer, end, field)?;
     }
     Ok(UserPlaces { uid, gid, starts })

@@ -27,27 +27,30 @@ impl Bytes for Source {
     }
 
     #[inline]
-    fn read_array<const N: usize>(
-        &self,
-        offset: u64,
-        array: &mut [u8; N],
-    ) -> Result<(), ReadError> {
+    fn known(&self, offset: u64) -> Option<&[u8]> {
         match self {
-            Self::Memory(memory) => memory.read_array(offset, array),
-            Self::File(file) => file.read_at(offset, array),
+            Self::Memory(memory) => memory.known(offset),
+            Self::File(_) => None,
         }
     }
 
-    fn is_known_whole(&self, offset: u64, sum: u64) -> bool {
+    fn found_whole(&self, offset: u64) {
         match self {
-            Self::Memory(memory) => memory.is_known_whole(offset, sum),
+            Self::Memory(memory) => memory.found_whole(offset),
+            Self::File(_) => (),
+        }
+    }
+
+    fn is_body_known(&self, record: u64) -> bool {
+        match self {
+            Self::Memory(memory) => memory.is_body_known(record),
             Self::File(_) => false,
         }
     }
 
-    fn known_whole(&self, offset: u64, sum: u64) {
+    fn found_body_whole(&self, record: u64) {
         match self {
-            Self::Memory(memory) => memory.known_whole(offset, sum),
+            Self::Memory(memory) => memory.found_body_whole(record),
             Self::File(_) => (),
         }
     }

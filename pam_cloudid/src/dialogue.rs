@@ -119,6 +119,7 @@ impl<C: Cacher, P: Conversation> Relay<'_, C, P> {
                 | Reply::Status(_)
                 | Reply::Explained(_)
                 | Reply::IdentityMemory
+                | Reply::IdentityMap
                 | Reply::Refused
                 | Reply::Unavailable(_) => return Err(Ending::Silence),
             }

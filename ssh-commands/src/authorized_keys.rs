@@ -56,7 +56,8 @@ pub fn authorized_keys(
         | Reply::Owner(_)
         | Reply::Status(_)
         | Reply::Explained(_)
-        | Reply::IdentityMemory => Err(Failure::NoKeys("another answer".to_owned())),
+        | Reply::IdentityMemory
+        | Reply::IdentityMap => Err(Failure::NoKeys("another answer".to_owned())),
     }
 }
 

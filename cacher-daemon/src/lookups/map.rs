@@ -176,8 +176,9 @@ impl PublishedMap {
 }
 
 fn read_user(user: &UserRecord, text: &[u8]) -> User {
-    let field = |start: usize| {
-        let from = text.get(start..user.text_bytes).unwrap_or_default();
+    let field = |start: u16| {
+        let within = usize::from(start)..usize::from(user.text_bytes);
+        let from = text.get(within).unwrap_or_default();
         from.split(|byte| *byte == 0)
             .next()
             .unwrap_or_default()

@@ -1,6 +1,6 @@
 //! The map as a memory file, as processes get it over the socket.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,22 +12,27 @@ use cacher_daemon::daemon;
 use cacher_daemon::disk::HostDisk;
 use cacher_daemon::memory_files::MemoryFiles;
 use cacher_daemon::publish::{publish, publish_kept};
-use identity_map::{Map, MapContent, MapUser, write_map};
-use local_protocol::{Client, ClientError, Reply, Request};
+use identity_map::{Map, MapContent, MapUser, MemoryFile, write_map};
+use local_protocol::{Client, ClientError, Files, Reply, Request};
 use posix_names::Uid;
 use tokio::io::AsyncReadExt;
 
 use crate::disks::PowerCut;
 use crate::world::*;
 
-async fn ask(host: &TestHost) -> (Reply, Option<OwnedFd>) {
+async fn ask(host: &TestHost) -> (Reply, Files) {
     let socket = host.paths.socket("nss.sock");
     let asked = tokio::task::spawn_blocking(move || {
         let mut client = Client::connect(&socket, Duration::from_secs(5))?;
-        let answer = client.ask_for_file(&Request::IdentityMemory)?;
+        let answer = client.ask_for_files(&Request::IdentityMap)?;
         Ok::<_, ClientError>(answer)
     });
     asked.await.unwrap().unwrap()
+}
+
+fn mapped(files: Files) -> Map<MemoryFile> {
+    let [map, mark] = files.map(Option::unwrap);
+    Map::open_memory(map.as_fd(), mark.as_fd()).unwrap()
 }
 
 async fn running(host: &TestHost) -> (Arc<Cacher>, daemon::Running) {
@@ -41,18 +46,21 @@ async fn nss_18_the_published_map_is_handed_out_and_superseded_by_the_next() {
     let organisation = Organisation::new();
     let host = TestHost::new(&organisation);
     let (cacher, _running) = running(&host).await;
-    assert!(matches!(ask(&host).await, (Reply::Unavailable(_), None)));
+    assert!(matches!(
+        ask(&host).await,
+        (Reply::Unavailable(_), [None, None])
+    ));
     let bundle = organisation.bundle(1, &slice(vec![person(1)]));
     give(&cacher, &bundle).await.unwrap();
-    let (reply, file) = ask(&host).await;
-    assert_eq!(reply, Reply::IdentityMemory);
-    let first = Map::open_memory(file.unwrap().as_fd()).unwrap();
+    let (reply, files) = ask(&host).await;
+    assert_eq!(reply, Reply::IdentityMap);
+    let first = mapped(files);
     cacher.apply().await;
     assert!(!first.is_superseded(), "nothing has changed");
     let bundle = organisation.bundle(2, &slice(vec![person(1), person(2)]));
     give(&cacher, &bundle).await.unwrap();
     assert!(first.is_superseded());
-    let second = Map::open_memory(ask(&host).await.1.unwrap().as_fd()).unwrap();
+    let second = mapped(ask(&host).await.1);
     assert_eq!((first.version(), second.version()), (1, 2));
 }
 
@@ -65,7 +73,7 @@ async fn nss_20_a_map_that_was_there_at_boot_is_handed_out_by_a_cacher_without_a
     std::fs::write(host.paths.root_chain(), "damaged").unwrap();
     let (cacher, _running) = running(&host).await;
     assert_eq!(cacher.tables().version, 0);
-    let map = Map::open_memory(ask(&host).await.1.unwrap().as_fd()).unwrap();
+    let map = mapped(ask(&host).await.1);
     assert_eq!(map.version(), 1);
 }
 
@@ -77,7 +85,10 @@ async fn without_memory_files_the_published_map_serves_alone() {
     let (cacher, _running) = running(&host).await;
     let bundle = organisation.bundle(1, &slice(vec![person(1)]));
     give(&cacher, &bundle).await.unwrap();
-    assert!(matches!(ask(&host).await, (Reply::Unavailable(_), None)));
+    assert!(matches!(
+        ask(&host).await,
+        (Reply::Unavailable(_), [None, None])
+    ));
     assert!(!host.map_bytes().is_empty());
 }
 
@@ -121,10 +132,10 @@ fn nss_03_who_sees_a_superseded_map_finds_a_newer_one_on_disk() {
     let read = || {
         let mut superseded = 0_u32;
         while !end.load(Ordering::Relaxed) {
-            let Some(file) = files.newest() else {
+            let Some(newest) = files.newest() else {
                 continue;
             };
-            let mapped = Map::open_memory(file.as_fd()).unwrap();
+            let mapped = mapped(newest.map(Some));
             let (mapped_version, recorded) = versions(&mapped);
             assert_eq!(mapped_version, recorded);
             while !mapped.is_superseded() && !end.load(Ordering::Relaxed) {
@@ -182,7 +193,7 @@ async fn nss_17_a_file_that_nobody_takes_keeps_its_place_among_the_connections()
     let mut connection = Connection::new(ours, Entrance::Nss).unwrap();
     let file = std::fs::File::open("/dev/null").unwrap();
     connection
-        .send_with_file(&Reply::IdentityMemory, file.as_fd())
+        .send_with_files(&Reply::IdentityMap, [file.as_fd(), file.as_fd()])
         .await
         .unwrap();
     let mut taken = std::pin::pin!(connection.taken());

@@ -70,6 +70,7 @@ fn requests() -> Vec<(&'static str, Request)> {
             Request::OwnerOfName(NameQuestion::User("alice".to_owned())),
         ),
         ("IdentityMemory", Request::IdentityMemory),
+        ("IdentityMap", Request::IdentityMap),
         ("Status", Request::Status),
         (
             "SyncNow",
@@ -93,6 +94,7 @@ AuthorizedKeys: keys | root cloudid-keys | fresh
 OwnerOfId: nss | root owner other cloudid cloudid-keys nobody | fresh served
 OwnerOfName: nss | root owner other cloudid cloudid-keys nobody | fresh served
 IdentityMemory: nss | root owner other cloudid cloudid-keys nobody | fresh
+IdentityMap: nss | root owner other cloudid cloudid-keys nobody | fresh
 Status: user admin | root owner other cloudid cloudid-keys nobody | fresh served
 SyncNow: admin | root | fresh
 Explain: user admin | root owner | fresh served
@@ -176,7 +178,7 @@ fn pf_08_a_name_that_is_nobodys_and_a_missing_keys_user_open_nothing() {
             let result = check(&request, entrance, standing(OWNER), Stage::Fresh, none);
             let open = matches!(
                 name,
-                "OwnerOfId" | "OwnerOfName" | "IdentityMemory" | "Status"
+                "OwnerOfId" | "OwnerOfName" | "IdentityMemory" | "IdentityMap" | "Status"
             );
             assert!(open || result.is_err(), "{name}");
         }

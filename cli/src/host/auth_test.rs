@@ -89,7 +89,8 @@ fn relay(client: &mut Client, first: &Request, context: &Context) -> Result<Outc
             | Reply::Explained(_)
             | Reply::Refused
             | Reply::Unavailable(_)
-            | Reply::IdentityMemory) => return Err(cacher::unexpected(&other)),
+            | Reply::IdentityMemory
+            | Reply::IdentityMap) => return Err(cacher::unexpected(&other)),
         }
     }
 }

@@ -46,7 +46,8 @@ pub(crate) fn unexpected(reply: &Reply) -> Failure {
         | Reply::Owner(_)
         | Reply::Status(_)
         | Reply::Explained(_)
-        | Reply::IdentityMemory => Failure::failed("the answer of the cacher cannot be understood")
+        | Reply::IdentityMemory
+        | Reply::IdentityMap => Failure::failed("the answer of the cacher cannot be understood")
             .next("is the running cacher as new as this command? systemctl restart cloudid-cacher"),
     }
 }

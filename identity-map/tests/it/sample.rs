@@ -85,7 +85,7 @@ impl Found {
     /// Name, password field, comment, home, shell.
     pub(crate) fn fields(&self) -> [&str; 5] {
         self.user.starts.map(|start| {
-            let field = CStr::from_bytes_until_nul(&self.text[start..]).unwrap();
+            let field = CStr::from_bytes_until_nul(&self.text[usize::from(start)..]).unwrap();
             field.to_str().unwrap()
         })
     }
@@ -99,7 +99,7 @@ pub(crate) fn find(
     let found = lookup(&mut buffer)?;
     Ok(found.map(|user| Found {
         user,
-        text: buffer[..user.text_bytes].to_vec(),
+        text: buffer[..usize::from(user.text_bytes)].to_vec(),
     }))
 }
 

@@ -64,6 +64,7 @@ pub(crate) fn requests() -> Vec<Request> {
             },
             proven: "publickey ssh-ed25519 AAAA\n".to_owned(),
         }),
+        Request::IdentityMap,
     ]
 }
 
@@ -105,6 +106,7 @@ pub(crate) fn replies() -> Vec<Reply> {
         Reply::Refused,
         Reply::Unavailable("no bundle yet".to_owned()),
         Reply::IdentityMemory,
+        Reply::IdentityMap,
     ]);
     replies
 }

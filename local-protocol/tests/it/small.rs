@@ -77,6 +77,7 @@ fn what_is_no_owner_is_none() {
     let others = [
         Reply::Refused,
         Reply::IdentityMemory,
+        Reply::IdentityMap,
         Reply::Unavailable("the directory is away".to_owned()),
         Reply::Keys(vec!["ssh-ed25519 AAAA".to_owned()]),
     ];

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use identity_map::{MapContent, SealedMap, write_map};
+use identity_map::{MapContent, Mark, SealedMap, write_map};
 use local_protocol::{HEADER_BYTES, Owner, Reply, Request, body_length, decode, encode};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
@@ -35,8 +35,9 @@ struct State {
 
 /// What is handed out as the map in memory.
 enum Memory {
-    Sealed(SealedMap),
-    Other(File),
+    /// Each with a mark of its own, so that it is superseded by one that is the same.
+    Sealed(SealedMap, Mark),
+    Other(File, Mark),
 }
 
 impl Cacher {
@@ -62,16 +63,19 @@ impl Cacher {
 
     /// Hands out these bytes, sealed; what was handed out before is superseded.
     pub(crate) fn hands_out(&self, bytes: &[u8]) {
-        let new = Memory::Sealed(SealedMap::new(bytes).unwrap());
+        let (map, mark) = (SealedMap::new(bytes).unwrap(), Mark::new().unwrap());
+        mark.put(Some(&map));
+        let new = Memory::Sealed(map, mark);
         let old = self.state.memory.lock().unwrap().replace(new);
-        if let Some(Memory::Sealed(old)) = old {
-            old.supersede();
+        if let Some(Memory::Sealed(_, mark)) = old {
+            mark.put(None);
         }
     }
 
     /// Hands out a file of a test's own.
     pub(crate) fn hands_out_file(&self, file: File) {
-        *self.state.memory.lock().unwrap() = Some(Memory::Other(file));
+        let other = Memory::Other(file, Mark::new().unwrap());
+        *self.state.memory.lock().unwrap() = Some(other);
     }
 
     /// Publishes a map as the cacher does: the file, and then the memory file.
@@ -124,11 +128,11 @@ fn answer(mut peer: UnixStream, state: &State) -> std::io::Result<()> {
     let mut body = vec![0; body_length(header).unwrap()];
     peer.read_exact(&mut body)?;
     let request = decode(&body).unwrap();
-    if request == Request::IdentityMemory {
+    if request == Request::IdentityMap {
         let memory = state.memory.lock().unwrap();
         return match memory.as_ref() {
-            Some(Memory::Sealed(sealed)) => send_memory(&peer, sealed.file()),
-            Some(Memory::Other(file)) => send_memory(&peer, file.as_fd()),
+            Some(Memory::Sealed(map, mark)) => send_memory(&peer, [map.file(), mark.file()]),
+            Some(Memory::Other(file, mark)) => send_memory(&peer, [file.as_fd(), mark.file()]),
             None => say(&mut peer, &Reply::Unavailable("no map yet".to_owned())),
         };
     }
@@ -142,11 +146,10 @@ fn say(peer: &mut UnixStream, reply: &Reply) -> std::io::Result<()> {
     peer.write_all(&encode(reply).unwrap())
 }
 
-fn send_memory(peer: &UnixStream, file: BorrowedFd<'_>) -> std::io::Result<()> {
-    let frame = encode(&Reply::IdentityMemory).unwrap();
-    let mut room = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+fn send_memory(peer: &UnixStream, files: [BorrowedFd<'_>; 2]) -> std::io::Result<()> {
+    let frame = encode(&Reply::IdentityMap).unwrap();
+    let mut room = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
     let mut messages = SendAncillaryBuffer::new(&mut room);
-    let files = [file];
     assert!(messages.push(SendAncillaryMessage::ScmRights(&files)));
     sendmsg(
         peer,

@@ -32,7 +32,7 @@ fn answering<T: Send>(
                 let mut body = vec![0; body_length(header).unwrap()];
                 peer.read_exact(&mut body).unwrap();
                 // Other tests of this process may have made it ask for the map in memory.
-                if decode::<Request>(&body).unwrap() != Request::IdentityMemory {
+                if decode::<Request>(&body).unwrap() != Request::IdentityMap {
                     break (peer, body);
                 }
             };
