@@ -336,3 +336,57 @@ pub struct OwnersAnswer {
     /// `(gid, name)`
     pub groups: Vec<(u32, String)>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::de::DeserializeOwned;
+    use serde_json::json;
+
+    /// Whether one more field keeps a message from being read.
+    fn refuses_more<T: DeserializeOwned>(mut message: Value) -> bool {
+        assert!(serde_json::from_value::<T>(message.clone()).is_ok());
+        message["since_a_later_version"] = json!({"something": 1});
+        serde_json::from_value::<T>(message).is_err()
+    }
+
+    #[test]
+    fn upg_01_an_answer_of_a_newer_directory_may_say_more() {
+        let enrolled = json!({
+            "organisation": "org_1", "host_id": "hst_1", "hostname": "web-1", "certificate": "",
+            "ca_certificate": "", "root_chain": "",
+        });
+        assert!(!refuses_more::<EnrollAnswer>(enrolled));
+        let checked = json!({"kind": "totp", "device": "mfa_1"});
+        assert!(!refuses_more::<CodeChecked>(checked));
+        assert!(!refuses_more::<OwnersAnswer>(
+            json!({"users": [], "groups": []})
+        ));
+        let stored = json!({"boot": "b", "sequence": 1});
+        assert!(!refuses_more::<EventsStored>(stored));
+        assert!(!refuses_more::<CertificateRenewed>(
+            json!({"certificate": ""})
+        ));
+    }
+
+    #[test]
+    fn upg_01_what_a_newer_host_demands_beyond_what_is_known_is_refused_and_what_it_tells_is_not() {
+        let password = json!({"username": "a", "password": "b"});
+        assert!(refuses_more::<PasswordCheck>(password));
+        let change = json!({"username": "a", "old": "b", "new": "c"});
+        assert!(refuses_more::<PasswordChange>(change));
+        let code = json!({"username": "a", "code": "1", "service": "sshd"});
+        assert!(refuses_more::<CodeCheck>(code));
+        assert!(refuses_more::<OwnersQuestion>(json!({"uids": [1]})));
+        assert!(refuses_more::<CertificateRenewal>(
+            json!({"certificate_request": ""})
+        ));
+
+        let told = json!({"bundle_version": 1, "fast_lane_sequence": 0, "host_time_ms": 0});
+        assert!(!refuses_more::<Acknowledgement>(told));
+        assert!(!refuses_more::<EventBatch>(
+            json!({"boot": "b", "events": []})
+        ));
+        assert!(!refuses_more::<HostFacts>(json!({"os": "Debian"})));
+    }
+}

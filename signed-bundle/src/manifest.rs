@@ -327,3 +327,36 @@ fn follows(offered: &AcceptedManifest, held: &Held) -> Result<(), Refusal> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn upg_01_a_manifest_that_names_a_kind_of_chunk_nobody_knows_yet_is_refused() {
+        let moment = Timestamp::from_second(1_800_000_000).unwrap();
+        let manifest = Manifest {
+            organisation: "org_1".to_owned(),
+            host: "hst_1".to_owned(),
+            version: 1,
+            issued: moment,
+            expires: moment,
+            root_version: 1,
+            fast_lane_sequence: 0,
+            confirmed_removals: 0,
+            chunks: vec![ChunkReference {
+                kind: ChunkKind::CheckBits,
+                sha256: [9; 32],
+                length: 1,
+            }],
+        };
+        let mut payload = envelope::encode(&manifest);
+        assert_eq!(envelope::decode(&payload, "manifest"), Ok(manifest));
+        // behind it are the hash and the length, which is one byte here
+        let kind = payload.len() - 34;
+        assert_eq!(payload[kind], ChunkKind::CheckBits as u8);
+        payload[kind] += 1;
+        let refused = envelope::decode::<Manifest>(&payload, "manifest");
+        assert_eq!(refused.unwrap_err().why(), "malformed");
+    }
+}

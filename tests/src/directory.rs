@@ -3,14 +3,14 @@
 
 use crate::client::Client;
 use crate::command::{OrFail, Outcome, fail, finish, long_running, run};
+use crate::edition::Edition;
 use crate::host::Host;
 use crate::lab::Lab;
 use crate::network::Cable;
-use crate::programs::built;
 use crate::services::Service;
 use crate::wait::eventually;
 use serde_json::{Value, json};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -32,6 +32,7 @@ pub struct Directory {
     folder: PathBuf,
     cable: Cable,
     dies_with_us: bool,
+    edition: Cell<Edition>,
     running: RefCell<Option<Child>>,
 }
 
@@ -40,10 +41,18 @@ impl Lab {
     #[must_use]
     #[track_caller]
     pub fn directory(&self) -> Directory {
+        self.directory_of(Edition::This)
+    }
+
+    /// The same of a chosen edition, as is the command of its administrator.
+    #[must_use]
+    #[track_caller]
+    pub fn directory_of(&self, edition: Edition) -> Directory {
         let directory = Directory {
             folder: self.folder().join("directory"),
             cable: self.attach("directory"),
             dies_with_us: self.lives_with_this_process(),
+            edition: Cell::new(edition),
             running: RefCell::new(None),
         };
         directory.initialise();
@@ -114,9 +123,13 @@ impl Directory {
              totp_key_file = \"{folder}/totp.key\"\n\
              ca_cert = \"{folder}/ca.crt\"\nca_key = \"{folder}/ca.key\"\n\
              [password]\nargon2_memory_kib = 19456\nargon2_passes = 2\n\
-             [packages]\nfolder = \"{folder}/packages\"\n\
-             [limits]\nlogin_per_minute_ip = 1000\nlogin_per_minute_user = 1000\n",
+             [limits]\nlogin_per_minute_ip = 1000\nlogin_per_minute_user = 1000\n{packages}",
             url = self.url(),
+            packages = match self.edition.get() {
+                Edition::This => format!("[packages]\nfolder = \"{folder}/packages\"\n"),
+                // served no packages
+                Edition::Previous => String::new(),
+            },
         )
     }
 
@@ -133,7 +146,7 @@ impl Directory {
         command.arg("nsenter");
         command.arg(format!("--net=/run/netns/{}", self.cable.namespace));
         command
-            .arg(built("cloudid-directory"))
+            .arg(self.edition.get().program("cloudid-directory"))
             .arg("--config")
             .arg(self.config())
             .arg("serve");
@@ -163,10 +176,23 @@ impl Directory {
         let section = format!(
             "[yubico]\nclient_id = \"{client}\"\nsecret_file = \"{secret}\"\nurls = [\"{url}\"]\n"
         );
-        fs::write(self.config(), self.settings() + &section)
+        self.start_again_with(&section);
+    }
+
+    /// Starts it again with further settings.
+    #[track_caller]
+    pub fn start_again_with(&self, sections: &str) {
+        fs::write(self.config(), self.settings() + sections)
             .or_fail("write the settings of the directory");
         self.kill();
         self.start();
+    }
+
+    /// Goes on with the programs of this edition and what the earlier ones have stored.
+    #[track_caller]
+    pub fn upgrade(&self) {
+        self.edition.set(Edition::This);
+        self.start_again_with("");
     }
 
     /// Kills it without warning.
@@ -252,7 +278,8 @@ impl Directory {
     #[track_caller]
     pub fn add_person(&self, name: &str, password: &str, groups: &[&str]) {
         let file = self.file(&format!("password-of-{name}"), password);
-        let mut arguments = vec!["user", "add", name, "--active", "--password-file", &file];
+        let mut arguments = vec!["user", "add", name, "--active", "--yes"];
+        arguments.extend(["--password-file", &file]);
         arguments.extend(groups.iter().flat_map(|group| ["--group", group]));
         self.ok(&arguments);
     }
@@ -370,7 +397,8 @@ impl Directory {
 
     fn program(&self, name: &str) -> Command {
         let mut command = self.on_its_network("timeout");
-        command.args(["--kill-after=1", "60"]).arg(built(name));
+        let program = self.edition.get().program(name);
+        command.args(["--kill-after=1", "60"]).arg(program);
         command
     }
 

@@ -3,6 +3,7 @@
 
 use crate::base_root::{cache, prepare_base_root, recipe_of, say, try_prepare_base_root};
 use crate::command::{OrFail, fail};
+use crate::edition::Edition;
 use crate::release::Release;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -154,7 +155,7 @@ pub const BROWSER: Layer = Layer {
     setup: "",
 };
 
-/// Makes the base root and every layer of this file, unless they are there.
+/// Makes the base root, every layer of this file and the earlier programs, unless they are there.
 pub fn prepare_roots() {
     for layer in [
         SYSTEMD,
@@ -171,6 +172,7 @@ pub fn prepare_roots() {
         let _root = Root::with(&layer);
     }
     let _ = a_browser_is_impossible();
+    let _ = Edition::previous_is_missing();
     for release in Release::ALL {
         let _ = release.is_impossible();
     }

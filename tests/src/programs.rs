@@ -3,6 +3,7 @@
 
 use crate::base_root::cache;
 use crate::command::{OrFail, fail, run};
+use crate::edition::Edition;
 use crate::host::Host;
 use crate::init::Init;
 use std::fs::{self, File};
@@ -87,6 +88,13 @@ impl Host {
     /// Installs cloudid the way a package does.
     #[track_caller]
     pub fn install(&self) {
+        self.install_editions(Edition::This, Edition::This);
+    }
+
+    /// The same with the command and the daemons of one edition and the modules of another, over
+    /// what is there. Nothing is started anew.
+    #[track_caller]
+    pub fn install_editions(&self, daemons: Edition, modules: Edition) {
         self.copy_packaging(FILES);
         if let Init::Systemd(_) = self.init() {
             self.copy_packaging(SYSTEMD_FILES);
@@ -95,8 +103,11 @@ impl Host {
             self.ok("systemctl daemon-reload");
         }
         for (file, path) in PROGRAMS {
-            let mode = if file.ends_with(".so") { 0o644 } else { 0o755 };
-            self.copy_in(&stripped(&built(file)), path, mode);
+            let (edition, mode) = match file.ends_with(".so") {
+                true => (modules, 0o644),
+                false => (daemons, 0o755),
+            };
+            self.copy_in(&edition.small_program(file), path, mode);
         }
         self.ok("install -d -m 755 /etc/cloudid /etc/cloudid/conf.d");
         self.ok("install -d -m 755 -o cloudid -g cloudid /var/lib/cloudid");

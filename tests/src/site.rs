@@ -3,6 +3,7 @@
 
 use crate::client::{Client, Ssh};
 use crate::directory::Directory;
+use crate::edition::Edition;
 use crate::faults::Disk;
 use crate::host::Host;
 use crate::lab::Lab;
@@ -56,15 +57,36 @@ impl Site {
     #[must_use]
     #[track_caller]
     pub fn around(make: impl FnOnce(&Lab) -> Host) -> Self {
+        Self::made_of(Edition::This, |lab| {
+            let web = make(lab);
+            web.install();
+            web
+        })
+    }
+
+    /// The same with programs of two editions: of the directory, of the host's daemons, of its
+    /// modules.
+    #[must_use]
+    #[track_caller]
+    pub fn of_editions(directory: Edition, daemons: Edition, modules: Edition) -> Self {
+        Self::made_of(directory, |lab| {
+            let web = lab.host("web-1");
+            web.install_editions(daemons, modules);
+            web
+        })
+    }
+
+    #[track_caller]
+    fn made_of(directory: Edition, make: impl FnOnce(&Lab) -> Host) -> Self {
         let lab = Lab::new();
         let laptop = lab.client();
-        let directory = lab.directory();
+        let directory = lab.directory_of(directory);
         let key = laptop.new_key("alice-key");
         directory.add_group_with_access("web", "env=dev");
         directory.add_person("alice", PASSWORD, &["web"]);
         directory.add_key("alice", &key);
         let web = make(&lab);
-        directory.enrol(&web, &["env=dev"]);
+        directory.enrol_installed(&web, &["env=dev"]);
         web.until("id alice");
         Self {
             web,

@@ -4,9 +4,9 @@
 use std::fmt::{Debug, Write};
 
 use local_protocol::{
-    Begin, BeginAfterKey, HEADER_BYTES, HostStatus, IdQuestion, KeyQuestion, Login, MakeHome,
-    NameQuestion, Outcome, Owner, Prompt, Purpose, Reply, Request, Secret, SessionId, SyncNow,
-    Verb, VerbResult, decode, encode,
+    Begin, BeginAfterKey, FrameError, HEADER_BYTES, HostStatus, IdQuestion, KeyQuestion, Login,
+    MakeHome, NameQuestion, Outcome, Owner, Prompt, Purpose, Reply, Request, Secret, SessionId,
+    SyncNow, Verb, VerbResult, decode, encode,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -172,4 +172,33 @@ fn every_message_is_encoded_as_it_always_was() {
         assert_eq!(now, recorded);
     }
     assert_eq!(lines.lines().count(), RECORDED.lines().count(), "{lines}");
+}
+
+/// The number of the last kind of message.
+fn last_of<T: Serialize>(messages: &[T]) -> u8 {
+    let number = |message: &T| encode(message).unwrap()[HEADER_BYTES];
+    messages.iter().map(number).max().unwrap()
+}
+
+#[test]
+fn upg_01_a_message_that_only_a_newer_side_knows_is_refused_whatever_it_carries() {
+    for carried in [&[][..], &[0], &[0; 64]] {
+        let newer = |last: u8| [&[last + 1], carried].concat();
+        let request = decode::<Request>(&newer(last_of(&requests())));
+        assert_eq!(request, Err(FrameError::Malformed));
+        let reply = decode::<Reply>(&newer(last_of(&replies())));
+        assert_eq!(reply, Err(FrameError::Malformed));
+        let verb = decode::<Verb>(&newer(last_of(&verbs())));
+        assert_eq!(verb, Err(FrameError::Malformed));
+    }
+}
+
+#[test]
+fn upg_01_a_known_message_with_a_field_of_a_newer_side_is_refused() {
+    for request in requests() {
+        let frame = encode(&request).unwrap();
+        let longer = [&frame[HEADER_BYTES..], &[0]].concat();
+        let read = decode::<Request>(&longer);
+        assert_eq!(read, Err(FrameError::Malformed), "{request:?}");
+    }
 }

@@ -11,6 +11,8 @@ mod keys;
 #[cfg(test)]
 mod messages;
 #[cfg(test)]
+mod newer;
+#[cfg(test)]
 mod records;
 #[cfg(test)]
 mod reuse;
