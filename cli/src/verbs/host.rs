@@ -17,6 +17,7 @@ const COLUMNS: &[Column] = &[
     ("STATE", "/state"),
     ("PROJECT", "/project"),
     ("TAGS", "/tags"),
+    ("NEWEST", "/bundle_version"),
     ("IN FORCE", "/acked_version"),
     ("LAST SEEN", "/last_seen"),
 ];

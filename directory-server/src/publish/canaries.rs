@@ -42,8 +42,9 @@ struct Canary {
     issued_at: i64,
     in_force: i64,
     last_seen: Option<i64>,
+    /// Of the state it is in; the moment is that of its last word, and the refusal is part of it.
     refused: Option<String>,
-    refused_at: Option<i64>,
+    said_at: Option<i64>,
 }
 
 impl Canaries {
@@ -71,13 +72,14 @@ impl Canaries {
         let mut verdict = Verdict::Clear;
         for host in canaries {
             let canary: Option<Canary> = sqlx::query_as(
-                "SELECT hostname, bundle_version AS published, issued_at, acked_version AS in_force,
-                        last_seen, refused, received_at AS refused_at
+                "SELECT hostname, hosts.bundle_version AS published, issued_at, acked_version AS in_force,
+                        last_seen, refused, acked_at AS said_at
                  FROM hosts
                  JOIN manifests ON manifests.host_id = hosts.id
                                AND manifests.version = hosts.bundle_version
-                 LEFT JOIN (SELECT refused, received_at FROM acknowledgements WHERE host_id = $1
-                            ORDER BY received_at DESC LIMIT 1)
+                 LEFT JOIN acknowledgements ON acknowledgements.host_id = hosts.id
+                               AND acknowledgements.bundle_version = hosts.acked_version
+                               AND acknowledgements.fast_lane_sequence = hosts.acked_sequence
                  WHERE hosts.id = $1",
             )
             .bind(host)
@@ -101,7 +103,7 @@ impl Canary {
             return Verdict::Clear;
         }
         if let Some(why) = &self.refused
-            && self.refused_at >= Some(self.issued_at)
+            && self.said_at >= Some(self.issued_at)
         {
             let hostname = &self.hostname;
             return Verdict::Stop(format!("{hostname} refuses its bundle: {why}"));

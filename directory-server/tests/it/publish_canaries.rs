@@ -15,6 +15,8 @@ struct Fleet {
     directory: Directory,
     canary: Host,
     others: [Host; 2],
+    /// What the canary has in force.
+    in_force: u64,
 }
 
 impl Fleet {
@@ -36,6 +38,7 @@ impl Fleet {
             directory,
             canary,
             others,
+            in_force: 0,
         };
         assert_eq!(fleet.publish_all().await, Ok(vec!["web-1".to_owned()]));
         fleet.canary_says(None).await;
@@ -73,10 +76,13 @@ impl Fleet {
     }
 
     /// The canary has its newest bundle in force, or says why not.
-    async fn canary_says(&self, refused: Option<&str>) {
-        let (newest, _, _) = self.directory.bundle(&self.canary).await;
+    async fn canary_says(&mut self, refused: Option<&str>) {
+        // one that refuses goes on with the one before, as it said when that was new
+        if refused.is_none() {
+            self.in_force = self.directory.bundle(&self.canary).await.0.version;
+        }
         let ack = Acknowledgement {
-            bundle_version: if refused.is_some() { 0 } else { newest.version },
+            bundle_version: self.in_force,
             fast_lane_sequence: 0,
             host_time_ms: self.directory.now_ms(),
             ended: Vec::new(),
