@@ -104,11 +104,20 @@ pub fn only_one(paths: &Paths) -> std::io::Result<OwnedFd> {
 async fn read_again(cacher: &Arc<Cacher>, paths: &Paths) {
     match Config::load(paths) {
         Ok(config) => {
+            keep(cacher, &config, paths).await;
             cacher.reconfigure(config);
             cacher.apply().await;
             tracing::info!("settings read again");
         }
         Err(problems) => tracing::error!(%problems, "the old settings stay"),
+    }
+}
+
+async fn keep(cacher: &Cacher, config: &Config, paths: &Paths) {
+    let (config, disk, paths) = (config.clone(), Arc::clone(&cacher.disk), paths.clone());
+    let kept = tokio::task::spawn_blocking(move || config.keep(&*disk, &paths));
+    if let Ok(Err(error)) = kept.await {
+        tracing::warn!(%error, "the settings are not kept for the next start");
     }
 }
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use cacher_daemon::cacher::{Cacher, Parts};
-use cacher_daemon::config::Config;
+use cacher_daemon::config::{Config, Problems};
 use cacher_daemon::disk::HostDisk;
 use cacher_daemon::enroll::{EnrollError, Wanted, enroll};
 use cacher_daemon::paths::Paths;
@@ -70,17 +70,8 @@ fn main() -> ExitCode {
     {
         return failed("no cryptography could be set up");
     }
-    let config = match Config::load(&paths) {
-        Ok(config) => config,
-        Err(problems) => return failed(&problems.to_string()),
-    };
-    if arguments.check {
-        return ExitCode::SUCCESS;
-    }
-    if arguments.print_config {
-        return printed(&config.to_string());
-    }
     match arguments.work {
+        _ if arguments.check || arguments.print_config => settings(&paths, arguments.print_config),
         Some(Work::Enroll {
             directory,
             token_file,
@@ -95,12 +86,24 @@ fn main() -> ExitCode {
             };
             enrolled(&paths, &wanted)
         }
-        Some(Work::Lookups) => lookups(&paths, &config),
-        Some(Work::PublishMap) | None => daemon(&paths, config),
+        Some(Work::Lookups) => lookups(&paths),
+        Some(Work::PublishMap) | None => daemon(&paths),
+    }
+}
+
+/// Says what is wrong with the settings, or prints them.
+fn settings(paths: &Paths, print: bool) -> ExitCode {
+    match Config::load(paths) {
+        Ok(config) if print => printed(&config.to_string()),
+        Ok(_) => ExitCode::SUCCESS,
+        Err(problems) => failed(&problems.to_string()),
     }
 }
 
 fn enrolled(paths: &Paths, wanted: &Wanted) -> ExitCode {
+    if let Err(problems) = Config::load(paths) {
+        return failed(&problems.to_string());
+    }
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.to_string()),
@@ -120,8 +123,12 @@ fn enrolled(paths: &Paths, wanted: &Wanted) -> ExitCode {
     }
 }
 
-fn daemon(paths: &Paths, config: Config) -> ExitCode {
+fn daemon(paths: &Paths) -> ExitCode {
     heap::share();
+    let (config, problems) = match Config::to_start_with(paths) {
+        Ok(found) => found,
+        Err(problems) => return failed(&problems.to_string()),
+    };
     logging::begin(&config.daemon.log_level, config.daemon.log_format == "json");
     let runtime = match runtime() {
         Ok(runtime) => runtime,
@@ -137,6 +144,11 @@ fn daemon(paths: &Paths, config: Config) -> ExitCode {
     let ran = runtime.block_on(async {
         // Before a file is touched: spool, marks and sockets have one writer.
         let _only_one = daemon::only_one(paths).map_err(|error| error.to_string())?;
+        if let Some(problems) = problems {
+            tracing::error!(%problems, "the last good settings are in force");
+        } else if let Err(error) = parts.config.keep(&HostDisk, paths) {
+            tracing::warn!(%error, "the settings are not kept for the next start");
+        }
         let (cacher, wishes) = Cacher::start(parts).map_err(|error| error.to_string())?;
         daemon::run(cacher, paths, wishes)
             .await
@@ -148,10 +160,14 @@ fn daemon(paths: &Paths, config: Config) -> ExitCode {
     }
 }
 
-fn lookups(paths: &Paths, config: &Config) -> ExitCode {
+fn lookups(paths: &Paths) -> ExitCode {
     heap::share();
+    let (config, Problems(problems)) = Config::as_far_as_right(paths);
     logging::begin(&config.daemon.log_level, config.daemon.log_format == "json");
-    let ran = runtime().and_then(|runtime| runtime.block_on(lookups::run(paths, config)));
+    for problem in problems {
+        tracing::error!(%problem, "not in force");
+    }
+    let ran = runtime().and_then(|runtime| runtime.block_on(lookups::run(paths, &config)));
     match ran {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error.to_string()),

@@ -2,6 +2,7 @@
 //! open questions. All problems are told at once; a bad file changes nothing.
 
 mod duration;
+mod kept;
 mod reader;
 
 use std::fmt;
@@ -215,12 +216,7 @@ impl Config {
     /// # Errors
     /// Everything that is wrong, all files and keys at once.
     pub fn load(paths: &Paths) -> Result<Self, Problems> {
-        let mut reader = Reader::default();
-        reader.add_file(&paths.settings());
-        for drop_in in drop_ins(&paths.drop_ins()) {
-            reader.add_file(&drop_in);
-        }
-        let (mut config, problems) = Self::read(reader);
+        let (mut config, Problems(problems)) = Self::as_far_as_right(paths);
         if config.directory.ca_file.is_empty() {
             config.directory.ca_file = paths.config.join("ca.pem").to_string_lossy().into_owned();
         }
@@ -229,6 +225,19 @@ impl Config {
         } else {
             Err(Problems(problems))
         }
+    }
+
+    /// The settings of a host where each that is wrong has its default, and what is wrong. For who
+    /// only tells names: rights do not depend on it.
+    #[must_use]
+    pub fn as_far_as_right(paths: &Paths) -> (Self, Problems) {
+        let mut reader = Reader::default();
+        reader.add_file(&paths.settings());
+        for drop_in in drop_ins(&paths.drop_ins()) {
+            reader.add_file(&drop_in);
+        }
+        let (config, problems) = Self::read(reader);
+        (config, Problems(problems))
     }
 
     /// Reads the text of one file, as [`Config::load`] would.

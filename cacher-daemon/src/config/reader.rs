@@ -61,6 +61,11 @@ impl Reader {
         }
     }
 
+    /// Whether there was something, and all of it TOML in sections.
+    pub(super) fn understood(&self) -> bool {
+        self.problems.is_empty() && !self.settings.is_empty()
+    }
+
     pub(super) fn text(&mut self, key: &str, default: &str) -> String {
         self.parsed(key, default.to_owned(), "a text", |value| {
             value.as_str().map(str::to_owned)

@@ -117,3 +117,54 @@ fn a_host_asks_for_codes_in_more_services_than_usual_and_never_in_fewer() {
         "{problem}"
     );
 }
+
+/// A host with these settings and what it kept of a start before.
+fn host_with(settings: &str, kept: Option<&str>) -> (tempfile::TempDir, Paths) {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = Paths::below(folder.path());
+    std::fs::create_dir_all(&paths.config).unwrap();
+    std::fs::create_dir_all(&paths.state).unwrap();
+    std::fs::write(paths.settings(), settings).unwrap();
+    if let Some(kept) = kept {
+        std::fs::write(paths.state.join("settings.toml"), kept).unwrap();
+    }
+    (folder, paths)
+}
+
+#[test]
+fn upg_06_a_start_with_wrong_files_goes_by_the_last_settings_that_were_good() {
+    let strict = "[offline]\nmfa = \"deny\"\nhorizon = \"1h\"\n";
+    let (_folder, paths) = host_with(strict, None);
+    let (config, problems) = Config::to_start_with(&paths).unwrap();
+    assert_eq!(problems, None);
+    config.keep(&crate::disk::HostDisk, &paths).unwrap();
+
+    let slip = "[offline]\nmfa = \"denny\"\n[pam]\ntrust_me = true\n";
+    std::fs::write(paths.settings(), slip).unwrap();
+    let (started, problems) = Config::to_start_with(&paths).unwrap();
+    assert_eq!(started, config, "nothing is allowed that was not");
+    let told = problems.unwrap().to_string();
+    assert!(told.contains("no setting pam.trust_me"), "{told}");
+    assert!(told.contains("offline.mfa = \"denny\""), "{told}");
+}
+
+#[test]
+fn upg_06_kept_settings_of_another_version_count_as_far_as_they_are_known() {
+    let retired = "[pam]\ntrust_me = true\n";
+    let kept = "[pam]\ntrust_me = true\n[nss]\nenumerate = true\nlru_entries = 0\n";
+    let (_folder, paths) = host_with(retired, Some(kept));
+    let (started, problems) = Config::to_start_with(&paths).unwrap();
+    assert!(started.nss.enumerate);
+    assert_eq!(started.nss.lru_entries, Config::default().nss.lru_entries);
+    assert!(problems.unwrap().to_string().contains("pam.trust_me"));
+}
+
+#[test]
+fn wrong_files_without_good_settings_before_are_no_settings() {
+    let slip = "[offline]\nmfa = \"denny\"\n";
+    for kept in [None, Some(""), Some("[[["), Some("x = 1\n")] {
+        let (_folder, paths) = host_with(slip, kept);
+        let refused = Config::to_start_with(&paths).unwrap_err();
+        assert!(refused.to_string().contains("denny"), "{kept:?}");
+    }
+}

@@ -49,7 +49,7 @@ pub(super) const CHECKS: [Check; 9] = [
     },
     Check {
         id: "settings",
-        why: "settings that cannot be read keep the cacher from starting",
+        why: "settings with anything wrong are not in force: the last good ones are, if there were any",
         advice: "cloudid-cacher --check names file, line and column; mend it there",
         mend: None,
         look: |facts| match &facts.settings {
