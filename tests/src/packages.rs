@@ -3,6 +3,7 @@
 //! `packaging/` changes.
 
 use crate::base_root::{cache, recipe_of, say};
+use crate::builder::Builder;
 use crate::command::{OrFail, fail, finish, run};
 use crate::host::Host;
 use crate::lab::Lab;
@@ -65,16 +66,26 @@ impl Packages {
     #[must_use]
     #[track_caller]
     pub fn make(recipe: &Recipe<'_>, folder: &Path) -> Self {
+        Self::make_by(&Builder::FIRST, recipe, folder)
+    }
+
+    /// Has a builder make packages, in surroundings of their own, into a folder.
+    #[must_use]
+    #[track_caller]
+    pub fn make_by(builder: &Builder, recipe: &Recipe<'_>, folder: &Path) -> Self {
         let lab = Lab::new();
-        let builder = lab.host_with("builder", &PACKAGING);
-        send_sources(&builder, recipe);
+        let host = lab.host_with("builder", &PACKAGING);
+        send_sources(&host, recipe);
+        let prepare = [builder.folder, builder.account, builder.sources_of];
+        at_length(&host, &[], PREPARE, &prepare);
         let quick = "export DPKG_DEB_COMPRESSOR_TYPE=gzip DPKG_DEB_COMPRESSOR_LEVEL=1 \
                      DEB_BUILD_OPTIONS=noautodbgsym";
         let speed = if recipe.thorough { ":" } else { quick };
         let script = BUILD.replace("SPEED", speed);
-        at_length(&builder, &script, &[recipe.version_suffix]);
+        let arguments = [builder.folder, builder.umask, recipe.version_suffix];
+        at_length(&host, &builder.on_a_host(), &script, &arguments);
         fs::create_dir_all(folder).or_fail("make the folder of packages");
-        fetch(&builder, folder);
+        fetch(&host, folder);
         Self::in_folder(folder)
     }
 
@@ -168,16 +179,25 @@ const PROGRAMS: &[&str] = &[
 ];
 const MODULES: &[&str] = &["libnss_cloudid.so", "libpam_cloudid.so"];
 
-/// The first argument goes to the end of the version.
+/// Arguments: where the sources shall lie, whose they are, when they were written.
+const PREPARE: &str = r#"
+folder=$1 account=$2 sources_of=$3
+mkdir -p "${folder%/*}" /build/made
+if [ "$folder" != /build/cloudid ]; then mv /build/cloudid "$folder"; fi
+find "$folder" -exec touch --date="$sources_of" {} +
+chown -R "$account:" "${folder%/*}" /build/made /build/programs
+"#;
+
+/// Arguments: where the sources lie, the umask, the end of the version.
 const BUILD: &str = r#"
-cd /build/cloudid
-cp -r packaging/debian debian
-sed -i "1s/)/$1)/" debian/changelog
+umask "$2"
+cd "$1"
+cp -a packaging/debian debian
+sed -i "1s/)/$3)/" debian/changelog
 export CLOUDID_PROGRAMS=/build/programs CLOUDID_MODULES=/build/programs
 SPEED
 # nothing is compiled here, so no compiler has to be there
 dpkg-buildpackage --build=binary --no-sign --no-check-builddeps
-mkdir /build/made
 dpkg-parsechangelog -S Version > /build/made/version
 mv ../*.deb ../*.changes ../*.buildinfo /build/made/
 "#;
@@ -283,10 +303,12 @@ fn send(host: &Host, folder: &Path, names: &[&str], to: &str) {
     }
 }
 
-/// Runs what may take longer than a command of a test.
+/// Runs what may take longer than a command of a test, by the words that shall start it.
 #[track_caller]
-pub(crate) fn at_length(host: &Host, script: &str, arguments: &[&str]) {
-    let mut words = vec!["timeout", LIMIT, "/bin/sh", "-euc", script, "sh"];
+pub(crate) fn at_length(host: &Host, starting: &[&str], script: &str, arguments: &[&str]) {
+    let mut words = vec!["timeout", LIMIT];
+    words.extend(starting);
+    words.extend(["/bin/sh", "-euc", script, "sh"]);
     words.extend(arguments);
     let ended = finish(host.command(&words).stdin(Stdio::null()));
     if !ended.succeeded() {
@@ -297,7 +319,8 @@ pub(crate) fn at_length(host: &Host, script: &str, arguments: &[&str]) {
     }
 }
 
-fn sources() -> PathBuf {
+/// The sources this was built from.
+pub(crate) fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
@@ -308,7 +331,8 @@ fn key(programs: &[PathBuf]) -> String {
         "cd '{}' && find . -type f -print0 | sort -z | xargs -0 sha256sum",
         packaging.display()
     );
-    let mut parts = vec![run("sh", &["-c", &hashed]), BUILD.to_owned()];
+    let script = format!("{PREPARE}{BUILD}{:?}", Builder::FIRST);
+    let mut parts = vec![run("sh", &["-c", &hashed]), script];
     parts.extend(programs.iter().map(|path| path.display().to_string()));
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     recipe_of(&parts)

@@ -30,7 +30,7 @@ pub fn rpm_packages(recipe: &Recipe<'_>, releases: &[&str], folder: &Path) -> Ve
     let quickly = r#"--define "__os_install_post %{nil}" --define "_binary_payload w1.gzdio""#;
     let script = BUILD.replace("QUICKLY", if recipe.thorough { "" } else { quickly });
     for release in releases {
-        at_length(&builder, &script, &[release]);
+        at_length(&builder, &[], &script, &[release]);
     }
     fs::create_dir_all(folder).or_fail("make the folder of packages");
     fetch(&builder, folder);

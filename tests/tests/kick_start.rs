@@ -118,7 +118,7 @@ fn refused(host: &Host, command: &str, token: &str, told: &str) {
 }
 
 #[test]
-fn a_tampered_package_or_installer_is_refused_before_anything_is_installed() {
+fn pkg_11_a_tampered_package_or_installer_is_refused_before_anything_is_installed() {
     let Some(scene) = scene() else { return };
     let (host, directory) = (&scene.host, &scene.directory);
     let (token, line) = directory.token_and_line("web-1", TAGS);

@@ -28,7 +28,10 @@ cargo xtask test [--ring 1|2|3] [--filter X]   all checks and tests; a ring alon
 cargo xtask bench [revocation]                 how fast a right is taken away, as a table
 cargo xtask bench identity [--quick] [--help]  how long name lookups take, beside the peers
 cargo xtask soak [--hours N]                   the long variants of tests, once or for so long
-cargo xtask package deb|rpm [--profile dev]    packages for Debian or RPM, into target/packages
+cargo xtask package deb|rpm [--profile dev] [--sign KEY]
+                                               packages for Debian or RPM, into target/packages
+cargo xtask package deb --reproduce [--profile dev]
+                                               two builders make them from the sources; compared
 cargo xtask tidy                               house rules the compiler does not know";
 
 fn main() -> ExitCode {

@@ -3,10 +3,8 @@
 
 use crate::prerequisites as need;
 use crate::steps::Steps;
+use std::path::Path;
 use std::process::{Command, ExitCode};
-
-const PROGRAMS: [&str; 3] = ["cli", "cacher-daemon", "directory-server"];
-const MODULES: [&str; 2] = ["nss_cloudid", "pam_cloudid"];
 
 /// Which packages, of which programs.
 #[derive(Debug, PartialEq, Eq)]
@@ -14,26 +12,48 @@ pub(crate) struct Choice {
     kind: &'static str,
     /// The programs that tests use, as they are; else what people get.
     development: bool,
+    /// By two builders, from the sources on, to compare what they make.
+    twice: bool,
+    /// Whose key of gpg signs the digests.
+    key: Option<String>,
 }
 
 impl Choice {
     pub(crate) fn parse(words: &[&str]) -> Result<Self, String> {
-        let (kind, rest) = match words {
+        let not_understood = || format!("package: not understood: {}", words.join(" "));
+        let (kind, mut rest) = match words {
             ["deb", rest @ ..] => ("deb", rest),
             ["rpm", rest @ ..] => ("rpm", rest),
-            other => return Err(format!("package: not understood: {}", other.join(" "))),
+            _ => return Err(not_understood()),
         };
-        match rest {
-            [] | ["--profile", "release"] => Ok(Self {
-                kind,
-                development: false,
-            }),
-            ["--profile", "dev"] => Ok(Self {
-                kind,
-                development: true,
-            }),
-            other => Err(format!("package: not understood: {}", other.join(" "))),
+        let mut choice = Self {
+            kind,
+            development: false,
+            twice: false,
+            key: None,
+        };
+        while !rest.is_empty() {
+            rest = match rest {
+                ["--profile", "release", rest @ ..] => rest,
+                ["--profile", "dev", rest @ ..] => {
+                    choice.development = true;
+                    rest
+                }
+                ["--reproduce", rest @ ..] if kind == "deb" => {
+                    choice.twice = true;
+                    rest
+                }
+                ["--sign", key, rest @ ..] if !key.starts_with('-') => {
+                    choice.key = Some((*key).to_owned());
+                    rest
+                }
+                _ => return Err(not_understood()),
+            };
         }
+        if choice.twice && choice.key.is_some() {
+            return Err("package: what is made to compare is not signed".to_owned());
+        }
+        Ok(choice)
     }
 }
 
@@ -42,20 +62,26 @@ pub(crate) fn run(choice: &Choice) -> ExitCode {
         eprintln!("packages are made in a throw-away root: run this as root on a Debian");
         return ExitCode::FAILURE;
     }
+    let folder = crate::workspace().join("target/packages");
     let mut steps = Steps::new();
     let ready = need::install(&mut steps, need::TO_BUILD)
         && need::install(&mut steps, need::FOR_HOSTS)
-        && build(&mut steps, choice);
+        && (choice.twice || build(&mut steps, choice, &folder));
     if !ready {
         return steps.finish();
     }
-    let folder = crate::workspace().join("target/packages");
     let profile = if choice.development { "dev" } else { "release" };
+    let kind = if choice.twice {
+        "reproduce"
+    } else {
+        choice.kind
+    };
     let made = Command::new("cargo")
         .current_dir(crate::workspace())
         .args(["run", "--quiet", "--locked", "--package", "system-tests"])
-        .args(["--bin", "package", "--", choice.kind, profile])
+        .args(["--bin", "package", "--", kind, profile])
         .arg(folder)
+        .args(&choice.key)
         .status();
     match made {
         Ok(status) if status.success() => ExitCode::SUCCESS,
@@ -67,24 +93,19 @@ pub(crate) fn run(choice: &Choice) -> ExitCode {
     }
 }
 
-fn build(steps: &mut Steps, choice: &Choice) -> bool {
+/// Released programs have a folder of their own: no path of this machine gets into them, so what
+/// cargo keeps of ordinary builds is of no use to them.
+fn build(steps: &mut Steps, choice: &Choice, folder: &Path) -> bool {
+    let mut command;
     if choice.development {
-        return steps.check("build", &mut cargo(&["--workspace"], &[]));
+        command = Command::new("cargo");
+        command.args(["build", "--locked", "--workspace"]);
+    } else {
+        command = Command::new("sh");
+        command.args(["packaging/build.sh", "release"]);
+        command.arg(folder.join("built"));
     }
-    steps.check("build programs", &mut cargo(&["--release"], &PROGRAMS))
-        && steps.check("build the key command", &mut crate::key_command::build())
-        && steps.check(
-            "build modules",
-            &mut cargo(&["--profile", "module"], &MODULES),
-        )
-}
-
-fn cargo(arguments: &[&str], crates: &[&str]) -> Command {
-    let mut command = Command::new("cargo");
-    command.current_dir(crate::workspace());
-    command.args(["build", "--locked"]).args(arguments);
-    command.args(crates.iter().flat_map(|name| ["--package", name]));
-    command
+    steps.check("build", command.current_dir(crate::workspace()))
 }
 
 #[cfg(test)]
@@ -97,5 +118,24 @@ mod tests {
         let choice = Choice::parse(&["deb", "--profile", "dev"]).unwrap();
         assert!(choice.development);
         assert!(Choice::parse(&[]).is_err() && Choice::parse(&["deb", "--fast"]).is_err());
+    }
+
+    #[test]
+    fn packages_are_signed_or_compared_never_both() {
+        let signed = Choice::parse(&["rpm", "--sign", "releases@example.org"]).unwrap();
+        assert_eq!(signed.key.as_deref(), Some("releases@example.org"));
+        assert!(
+            Choice::parse(&["deb", "--reproduce", "--profile", "dev"])
+                .unwrap()
+                .twice
+        );
+        for wrong in [
+            &["deb", "--sign"][..],
+            &["deb", "--sign", "--reproduce"],
+            &["rpm", "--reproduce"],
+            &["deb", "--reproduce", "--sign", "releases@example.org"],
+        ] {
+            assert!(Choice::parse(wrong).is_err(), "{wrong:?}");
+        }
     }
 }

@@ -26,6 +26,8 @@ pub(crate) const FOR_HOSTS: &[Need] = &[
     ("/usr/sbin/mkfs.ext4", "e2fsprogs"),
     ("/usr/bin/sqlite3", "sqlite3"),
     ("/usr/bin/musl-gcc", "musl-tools"),
+    ("/usr/bin/gpg", "gpg"),
+    ("/usr/bin/gpg-agent", "gpg-agent"),
 ];
 
 /// The cargo tools of the gate, pinned.
