@@ -156,7 +156,7 @@ fn names(complaints: &[String], check: &str) -> bool {
 }
 
 #[test]
-fn doctor_finds_thirty_planted_faults_by_name_and_mends_what_is_ours() {
+fn doctor_finds_more_than_thirty_planted_faults_by_name_and_mends_what_is_ours() {
     let scene = Installation::enrolled();
     let host = &scene.host;
     all_is_well(host);
@@ -201,8 +201,12 @@ fn doctor_finds_thirty_planted_faults_by_name_and_mends_what_is_ours() {
     );
     all_is_well(host);
 
+    host.ok("printf '[offline]\\nhorizon = \"7h\"\\n' > /etc/cloudid/conf.d/99-x.toml");
+    all_is_well(host);
     scene.directory.kill();
     host.until("cloudid doctor | grep -q '^warn.directory'");
+    let found = complaints(host, "");
+    assert!(names(&found, "codes-left"), "{found:#?}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! command that mends it, and with `--fix` mends what is ours. What is the site's it only explains.
 
 mod accounts;
+mod codes;
 mod daemons;
 mod facts;
 mod files;
@@ -132,6 +133,7 @@ fn checks() -> impl Iterator<Item = Check> {
         .chain(ssh::CHECKS)
         .chain(daemons::CHECKS)
         .chain(mirror::CHECKS)
+        .chain(codes::CHECKS)
         .chain(neighbours::CHECKS)
 }
 

@@ -30,6 +30,8 @@ pub(super) const PAM_FILES: [&str; 11] = [
 pub(super) const CACHER: &str = "/usr/libexec/cloudid/cloudid-cacher";
 pub(super) const IDENTITY: &str = "/var/lib/cloudid/identity.json";
 pub(super) const STATE: &str = "/var/lib/cloudid";
+/// There when the directory refused this machine for another one with its identity.
+pub(super) const REFUSED_RUN: &str = "/var/lib/cloudid/refused-run";
 pub(super) const SETTINGS: &str = "/etc/cloudid/cloudid.toml";
 pub(super) const DROP_INS: &str = "/etc/cloudid/conf.d";
 /// A token on its way to the cacher; put there by others for a first boot.

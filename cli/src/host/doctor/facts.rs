@@ -32,6 +32,8 @@ pub(super) struct Facts {
     pub(super) visudo: Option<Said>,
     pub(super) sudo_version: Option<Said>,
     pub(super) settings: Said,
+    /// What the cacher goes by, in its own words.
+    pub(super) settings_in_force: Option<String>,
     pub(super) time_synchronised: Option<Said>,
     /// Units that run, and units that start at boot.
     pub(super) active: Vec<&'static str>,
@@ -74,6 +76,7 @@ impl Facts {
             visudo: if_there(VISUDO, &["-c", "-q"]).await,
             sudo_version: if_there(SUDO, &["-V"]).await,
             settings: said(CACHER, &["--check"]).await,
+            settings_in_force: said(CACHER, &["--print-config"]).await.ok(),
             time_synchronised: if_there(
                 TIMEDATECTL,
                 &["show", "--property=NTPSynchronized", "--value"],

@@ -1,12 +1,14 @@
 //! The mirror of the directory: there, fresh, and how much is waiting to be sent.
 
+use std::path::Path;
+
 use local_protocol::HostStatus;
 
-use super::super::places::STATE;
+use super::super::places::{REFUSED_RUN, STATE};
 use super::{Check, Facts, Verdict};
 
 const SECOND: i64 = 1000;
-const HOUR: i64 = 3600 * SECOND;
+pub(super) const HOUR: i64 = 3600 * SECOND;
 /// A push stream says something every minute; an hour is long.
 const AGE_REMARKABLE: i64 = HOUR;
 /// `offline.max_age` unless settings are stricter: nobody of the directory logs in any more.
@@ -20,7 +22,7 @@ const ROOM_REMARKABLE: u64 = 256 * 1024 * 1024;
 const ROOM_MIN: u64 = 32 * 1024 * 1024;
 const LOOK: &str = "cloudid sync; journalctl -u cloudid-cacher";
 
-pub(super) const CHECKS: [Check; 7] = [
+pub(super) const CHECKS: [Check; 9] = [
     Check {
         id: "bundle",
         why: "without a signed bundle this host knows nobody",
@@ -57,6 +59,31 @@ pub(super) const CHECKS: [Check; 7] = [
                     "{} is away: {}",
                     status.directory, status.last_error
                 )),
+            })
+        },
+    },
+    Check {
+        id: "identity",
+        why: "two machines with one identity cannot both be the host; the directory refuses the later",
+        advice: "cloudid unenroll, then cloudid enroll under a name of its own",
+        mend: None,
+        look: |facts| {
+            let refused = Path::new(REFUSED_RUN).exists();
+            of(facts, |status| match refused && !status.online {
+                true => Verdict::Fail("another machine has the identity of this one".to_owned()),
+                false => Verdict::good(),
+            })
+        },
+    },
+    Check {
+        id: "last-round",
+        why: "what the directory publishes is not in force here; a canary holds up all others by that",
+        advice: LOOK,
+        mend: None,
+        look: |facts| {
+            of(facts, |status| match status.last_error.as_str() {
+                wrong if status.online && !wrong.is_empty() => Verdict::Warn(wrong.to_owned()),
+                _ => Verdict::good(),
             })
         },
     },
@@ -106,7 +133,7 @@ pub(super) const CHECKS: [Check; 7] = [
     },
 ];
 
-fn of(facts: &Facts, judge: impl FnOnce(&HostStatus) -> Verdict) -> Verdict {
+pub(super) fn of(facts: &Facts, judge: impl FnOnce(&HostStatus) -> Verdict) -> Verdict {
     match &facts.status {
         Ok(status) => judge(status),
         Err(_) => Verdict::Warn("the cacher does not tell".to_owned()),
