@@ -27,6 +27,7 @@ use crate::mirror::{Mirror, MirrorError};
 use crate::owners::Owners;
 use crate::paths::Paths;
 use crate::publish::{offer_published, publish};
+use crate::run::Run;
 use crate::session::Sessions;
 use crate::sync::Wish;
 use crate::sync::client::DirectoryClient;
@@ -50,12 +51,15 @@ pub struct Parts {
     pub disk: Arc<dyn Disk>,
     /// The kernel's boot id.
     pub boot: String,
+    /// This start of the daemon.
+    pub run: Run,
 }
 
 /// The cacher.
 pub struct Cacher {
     pub(crate) paths: Paths,
     pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) run: Run,
     clock: Arc<dyn Clock>,
     config: RwLock<Arc<Config>>,
     identity: Option<Identity>,
@@ -106,7 +110,9 @@ impl Cacher {
             clock,
             disk,
             boot,
+            run,
         } = parts;
+        let run = run.or_the_refused(&paths);
         let limits = Limits {
             events: config.events.spool_max,
             reserve: config.events.spool_reserve,
@@ -121,7 +127,7 @@ impl Cacher {
         let marked = mirror
             .as_ref()
             .map_or(0, |mirror| mirror.marks().newest_signed_ms);
-        let directory = client(&paths, &config, &health);
+        let directory = client(&paths, &config, &run, &health);
         let (wishes, receiver) = mpsc::channel(4);
         let cacher = Self {
             owners: Owners::reopened(config.nss.lru_entries, &paths.owners(), clock.since_boot()),
@@ -145,6 +151,7 @@ impl Cacher {
             applying: tokio::sync::Mutex::new(()),
             paths,
             disk,
+            run,
             clock,
             identity,
             health,
@@ -163,7 +170,7 @@ impl Cacher {
     /// Puts other settings in force. The number of parallel checks and the spool's limits stay
     /// until a restart.
     pub fn reconfigure(&self, config: Config) {
-        let client = client(&self.paths, &config, &self.health);
+        let client = client(&self.paths, &config, &self.run, &self.health);
         *self
             .directory
             .write()
@@ -446,8 +453,13 @@ fn opened(
     }
 }
 
-fn client(paths: &Paths, config: &Config, health: &HealthCell) -> Option<DirectoryClient> {
-    DirectoryClient::new(paths, &config.directory)
+fn client(
+    paths: &Paths,
+    config: &Config,
+    run: &Run,
+    health: &HealthCell,
+) -> Option<DirectoryClient> {
+    DirectoryClient::new(paths, &config.directory, run)
         .inspect_err(|error| {
             tracing::error!(%error, "the directory cannot be called");
             health.change(|health| health.last_error = error.to_string());

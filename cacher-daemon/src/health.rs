@@ -33,6 +33,8 @@ pub struct Health {
     pub(crate) skewed: bool,
     /// The bundle in force is older than it should be, and that was told.
     pub(crate) stale: bool,
+    /// Another machine has this identity, and the directory refuses this one.
+    pub(crate) cloned: bool,
     /// Codes count for hours only without the directory, and that was told.
     pub(crate) codes_low: bool,
     /// Ended sessions that the directory has not heard of.

@@ -36,6 +36,7 @@ pub mod peer;
 pub mod people;
 pub mod publish;
 pub mod pulse;
+pub mod run;
 mod serve;
 pub mod session;
 mod status;

@@ -97,6 +97,12 @@ impl Paths {
         self.state.join("bundle")
     }
 
+    /// The run of the daemon that the directory refused, because another machine has this identity.
+    #[must_use]
+    pub fn refused_run(&self) -> PathBuf {
+        self.state.join("refused-run")
+    }
+
     /// The event spool.
     #[must_use]
     pub fn events(&self) -> PathBuf {

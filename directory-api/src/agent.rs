@@ -23,6 +23,13 @@ use serde_json::Value;
 /// problem.
 pub const FACTOR_UNAVAILABLE: &str = "factor_unavailable";
 
+/// In every call of an enrolled host but the first: a random number of this start of its daemon, 32
+/// digits of lower-case hexadecimal.
+pub const RUN_HEADER: &str = "cloudid-run";
+
+/// Another machine uses the identity of this host and was here first: the code of the problem.
+pub const HOST_CLONED: &str = "host_cloned";
+
 /// Names of the server-sent events on `/agent/v1/stream`. `data` is the decimal version for
 /// [`MANIFEST`](stream::MANIFEST), base64 of a signed message for [`FAST`](stream::FAST), base64
 /// of a signed time for [`TIME`](stream::TIME), and empty for [`PING`](stream::PING).

@@ -10,6 +10,7 @@ use cacher_daemon::config::{Config, Problems};
 use cacher_daemon::disk::HostDisk;
 use cacher_daemon::enroll::{EnrollError, Wanted, enroll};
 use cacher_daemon::paths::Paths;
+use cacher_daemon::run::Run;
 use cacher_daemon::time::{Clock, SystemClock};
 use cacher_daemon::{daemon, heap, logging, lookups, publish};
 use clap::{Parser, Subcommand};
@@ -134,12 +135,17 @@ fn daemon(paths: &Paths) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.to_string()),
     };
+    let mut random = [0; 16];
+    if let Err(error) = getrandom::fill(&mut random) {
+        return failed(&format!("no randomness: {error}"));
+    }
     let parts = Parts {
         paths: paths.clone(),
         config,
         clock: Arc::new(SystemClock),
         disk: Arc::new(HostDisk),
         boot: boot_id(),
+        run: Run::of(random),
     };
     let ran = runtime.block_on(async {
         // Before a file is touched: spool, marks and sockets have one writer.

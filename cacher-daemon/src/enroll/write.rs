@@ -68,6 +68,7 @@ fn forget_former_bundle(paths: &Paths) -> io::Result<()> {
         paths.kept_map(),
         paths.marks(),
         second_copy(&paths.marks()),
+        paths.refused_run(),
     ];
     for path in former {
         let removed = if path.is_dir() {

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use directory_api::agent::{
     Acknowledgement, CertificateRenewal, CertificateRenewed, CodeCheck, CodeChecked, EventBatch,
-    EventsStored, OwnersAnswer, OwnersQuestion, PasswordChange, PasswordCheck,
+    EventsStored, OwnersAnswer, OwnersQuestion, PasswordChange, PasswordCheck, RUN_HEADER,
 };
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -16,6 +17,7 @@ use signed_bundle::{CHUNK_BYTES_MAX, MANIFEST_BYTES_MAX, ROOT_CHAIN_BYTES_MAX};
 use crate::config::Directory;
 use crate::disk::read_bounded;
 use crate::paths::Paths;
+use crate::run::Run;
 
 const PEM_BYTES_MAX: u64 = 256 * 1024;
 const JSON_BYTES_MAX: usize = 1024 * 1024;
@@ -74,12 +76,12 @@ impl DirectoryClient {
     ///
     /// # Errors
     /// Keys or certificates are there but cannot be used; the error names them.
-    pub fn new(paths: &Paths, settings: &Directory) -> io::Result<Option<Self>> {
+    pub fn new(paths: &Paths, settings: &Directory, run: &Run) -> io::Result<Option<Self>> {
         if settings.url.is_empty() {
             return Ok(None);
         }
         let certificate = pem(&paths.host_certificate())?;
-        Self::with_certificate(paths, settings, &certificate).map(Some)
+        Self::with_certificate(paths, settings, run, &certificate).map(Some)
     }
 
     /// The same with this certificate (PEM) for the host's key.
@@ -89,10 +91,14 @@ impl DirectoryClient {
     pub fn with_certificate(
         paths: &Paths,
         settings: &Directory,
+        run: &Run,
         certificate: &[u8],
     ) -> io::Result<Self> {
+        let run = HeaderValue::from_str(run.as_str()).map_err(io::Error::other)?;
+        let headers = HeaderMap::from_iter([(HeaderName::from_static(RUN_HEADER), run)]);
         let builder = || -> io::Result<reqwest::ClientBuilder> {
             Ok(base(settings)
+                .default_headers(headers.clone())
                 .identity(identity(paths, certificate)?)
                 .tls_certs_only([pinned(settings)?]))
         };

@@ -37,6 +37,7 @@ pub async fn push(cacher: Arc<Cacher>) {
             let ended = stream::follow(&cacher, &client).await;
             cacher.streaming(false);
             if let Err(error) = ended {
+                cacher.is_refused_by(&error).await;
                 cacher.gone_offline(&error.to_string());
             }
             // A stream that held was no failure.
@@ -104,7 +105,7 @@ async fn once(cacher: &Cacher, wait: Duration, accept_shrink: bool) -> Result<()
             let text = error.to_string();
             tracing::warn!(%error, "sync changed nothing");
             if let round::RoundError::Call(call) = &error
-                && call.is_away()
+                && (cacher.is_refused_by(call).await || call.is_away())
             {
                 cacher.gone_offline(&text);
             } else {

@@ -89,7 +89,8 @@ pub async fn renew_if_due(cacher: &Cacher, lateness: u32) -> Result<bool, Renewa
     let facts = Facts::read(new.as_bytes()).ok_or(RenewalError::Unfit("it cannot be read"))?;
     facts.replaces(&old).map_err(RenewalError::Unfit)?;
     let config = cacher.config();
-    let trial = DirectoryClient::with_certificate(&cacher.paths, &config.directory, new.as_bytes())
+    let (paths, settings) = (&cacher.paths, &config.directory);
+    let trial = DirectoryClient::with_certificate(paths, settings, &cacher.run, new.as_bytes())
         .map_err(RenewalError::host)?;
     trial.root_chain().await?;
     let (disk, path) = (Arc::clone(&cacher.disk), cacher.paths.host_certificate());

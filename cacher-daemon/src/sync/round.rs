@@ -42,6 +42,7 @@ pub async fn round(
 ) -> Result<bool, RoundError> {
     let begun = cacher.since_boot();
     let fetched = client.manifest(cacher.tables().version, wait).await?;
+    cacher.is_accepted();
     cacher.come_online();
     let Some(manifest) = fetched else {
         if cacher.acknowledgement_due() {

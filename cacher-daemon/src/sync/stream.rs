@@ -38,6 +38,11 @@ pub(super) async fn follow(
         let part = response.chunk().await;
         let part = part.map_err(|error| CallError::Away(error.without_url().to_string()))?;
         let Some(part) = part else { return Ok(()) };
+        if cacher.health().cloned {
+            return Err(CallError::Away(
+                "another machine has this identity".to_owned(),
+            ));
+        }
         for message in parser.take(&part)? {
             handle(cacher, client, message).await;
         }

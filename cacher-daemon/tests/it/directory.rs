@@ -40,6 +40,8 @@ pub(crate) struct State {
     /// Only paths that contain this are answered in the manner; empty means all.
     pub(crate) only: &'static str,
     pub(crate) requests: Vec<String>,
+    /// What calls said of the start of their daemon.
+    pub(crate) runs: Vec<String>,
     pub(crate) acks: Vec<serde_json::Value>,
     pub(crate) events: Vec<serde_json::Value>,
     /// The answer to events gets lost.
@@ -159,12 +161,13 @@ async fn serve(
     push: &broadcast::Sender<String>,
 ) -> std::io::Result<()> {
     loop {
-        let Some((path, body)) = request(stream).await? else {
+        let Some((path, run, body)) = request(stream).await? else {
             return Ok(());
         };
         let manner = {
             let mut state = state.lock().unwrap();
             state.requests.push(path.clone());
+            state.runs.push(run);
             if path.contains(state.only) {
                 state.manner.clone()
             } else {
@@ -181,7 +184,8 @@ async fn serve(
     }
 }
 
-async fn request(stream: &mut Stream) -> std::io::Result<Option<(String, Vec<u8>)>> {
+/// Path, run and body.
+async fn request(stream: &mut Stream) -> std::io::Result<Option<(String, String, Vec<u8>)>> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let Ok(byte) = stream.read_u8().await else {
@@ -195,6 +199,10 @@ async fn request(stream: &mut Stream) -> std::io::Result<Option<(String, Vec<u8>
         .nth(1)
         .unwrap_or_default()
         .to_owned();
+    let run = text
+        .lines()
+        .find_map(|line| line.strip_prefix("cloudid-run: "));
+    let run = run.unwrap_or_default().to_owned();
     let length = text
         .lines()
         .find_map(|line| line.strip_prefix("content-length: "))
@@ -202,7 +210,7 @@ async fn request(stream: &mut Stream) -> std::io::Result<Option<(String, Vec<u8>
         .unwrap_or(0);
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await?;
-    Ok(Some((path, body)))
+    Ok(Some((path, run, body)))
 }
 
 fn answer(path: &str, body: &[u8], state: &Arc<Mutex<State>>) -> (u16, Vec<u8>) {

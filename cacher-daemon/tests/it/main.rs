@@ -11,6 +11,7 @@
 
 mod bytes;
 mod changes;
+mod cloned;
 mod crash;
 mod directory;
 mod disks;

@@ -191,6 +191,7 @@ fn started(root: &Path) -> Arc<Cacher> {
         clock: TestClock::new(),
         disk: Arc::new(HostDisk),
         boot: "boot-1".to_owned(),
+        run: new_run(),
     };
     Cacher::start(parts).unwrap().0
 }

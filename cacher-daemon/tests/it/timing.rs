@@ -42,6 +42,7 @@ async fn world(tries: u32) -> (TestHost, Arc<Cacher>) {
         clock: Arc::clone(&host.clock) as Arc<dyn Clock>,
         disk: Arc::new(HostDisk),
         boot: host.boot.clone(),
+        run: new_run(),
     })
     .unwrap();
     let mut slice = asking(FactorFields {

@@ -13,6 +13,7 @@ use cacher_daemon::disk::{Disk, HostDisk};
 use cacher_daemon::identity::Enrolled;
 use cacher_daemon::mirror::Mirror;
 use cacher_daemon::paths::Paths;
+use cacher_daemon::run::Run;
 use cacher_daemon::time::Clock;
 use hpke::rand_core::{TryCryptoRng, TryRng};
 use jiff::{SignedDuration, Timestamp};
@@ -260,6 +261,13 @@ pub(crate) fn slice(people: Vec<PersonRecord>) -> Slice {
     }
 }
 
+/// Another one for each start.
+pub(crate) fn new_run() -> Run {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).unwrap();
+    Run::of(random)
+}
+
 /// A host in a folder of its own.
 pub(crate) struct TestHost {
     _folder: TempDir,
@@ -341,6 +349,7 @@ impl TestHost {
             clock,
             disk,
             boot: self.boot.clone(),
+            run: new_run(),
         })
         .unwrap()
     }

@@ -8,7 +8,7 @@ use policy::HostState;
 use sqlx::FromRow;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::HostChannel;
+use super::{HostChannel, runs};
 use crate::http::{Origin, Refused, Visit};
 use crate::id::Kind;
 use crate::tls::PeerCertificate;
@@ -41,6 +41,7 @@ struct Row {
     certificate_serial: String,
     previous_serial: String,
     acked_sequence: i64,
+    current_run: String,
 }
 
 impl FromRequestParts<HostChannel> for Caller {
@@ -62,13 +63,17 @@ impl FromRequestParts<HostChannel> for Caller {
             Some(HostState::Retired) | None => return Err(retired()),
         }
         let Stranger(mut origin) = Stranger::from_request_parts(parts, channel).await?;
-        let seen = channel.seen.note(&channel.app.store, &row.id, origin.now);
-        seen.await?;
         origin.actor = EventObject {
             kind: "host".to_owned(),
             id: row.id.clone(),
             name: row.hostname.clone(),
         };
+        if let Some(run) = runs::of(&parts.headers)?.filter(|run| *run != row.current_run) {
+            let host = (row.id.as_str(), row.hostname.as_str());
+            runs::takes_turn(&channel.app, host, run, &origin).await?;
+        }
+        let seen = channel.seen.note(&channel.app.store, &row.id, origin.now);
+        seen.await?;
         Ok(Self {
             origin,
             id: row.id,
@@ -112,7 +117,7 @@ async fn known_host(parts: &Parts, channel: &HostChannel) -> Result<(Row, String
     };
     let (id, serial) = subject(certificate).ok_or_else(retired)?;
     let row: Option<Row> = sqlx::query_as(
-        "SELECT id, hostname, state, certificate_serial, previous_serial, acked_sequence
+        "SELECT id, hostname, state, certificate_serial, previous_serial, acked_sequence, current_run
          FROM hosts WHERE id = $1",
     )
     .bind(&id)

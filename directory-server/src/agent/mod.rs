@@ -13,6 +13,7 @@ mod hostname;
 mod open_streams;
 mod owners;
 mod passwords;
+mod runs;
 mod seen;
 mod stream;
 mod tags;

@@ -17,6 +17,8 @@ mod agent_offline_codes;
 #[cfg(test)]
 mod agent_passwords;
 #[cfg(test)]
+mod agent_runs;
+#[cfg(test)]
 mod agent_stream;
 #[cfg(test)]
 mod agent_world;

@@ -337,7 +337,7 @@ impl Directory {
         .await;
         self.sql(
             "INSERT INTO hosts VALUES ($2, $1, 'active', 'prj_1', '', '', '01', $1, '',
-             '{}', 'tok_1', 0, 0, NULL, 0, 0, 0, NULL, $3, $3, 1, '', 0, 0)",
+             '{}', 'tok_1', 0, 0, NULL, 0, 0, 0, NULL, $3, $3, 1, '', 0, 0, '')",
             &[name, &id],
         )
         .await;
