@@ -3,7 +3,9 @@
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::layout::{BUCKET_BYTES, SPILL_BUCKETS, Section, SectionKind};
+use crate::layout::{
+    BUCKET_BYTES, OF_USER, PLACE_BITS, RECORD_ALIGN, SPILL_BUCKETS, Section, SectionKind,
+};
 
 /// Sum of some bytes under a seed. A fuzzer cannot guess sums: builds for it have none, so that it
 /// gets behind them.
@@ -48,6 +50,68 @@ pub(crate) enum Part {
     GroupList = 2,
     Group = 3,
     Members = 4,
+}
+
+/// How slots of a map say what they hold: a tag above a place, which is never 0.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Slots {
+    place_bits: u32,
+}
+
+impl Slots {
+    /// Of a map whose header says so many bits, of which [`PLACE_BITS`] holds.
+    #[inline]
+    pub(crate) fn with_places_of(place_bits: u32) -> Self {
+        Self { place_bits }
+    }
+
+    /// So that the largest place of a section of so many bytes fits, and the mark of a user.
+    pub(crate) fn for_sections_of(bytes: usize) -> Self {
+        let largest = bytes / RECORD_ALIGN + 1;
+        let place_bits = usize::BITS - largest.leading_zeros() + 1;
+        Self {
+            place_bits: place_bits.max(*PLACE_BITS.start()),
+        }
+    }
+
+    pub(crate) fn place_bits(self) -> u32 {
+        self.place_bits
+    }
+
+    pub(crate) fn slot(self, tag: u32, place: u32) -> u32 {
+        let user = if place & OF_USER == 0 {
+            0
+        } else {
+            self.user_mark()
+        };
+        self.shortened(tag) << self.place_bits | user | place & !OF_USER
+    }
+
+    /// As much of a tag as a slot has room for.
+    #[inline]
+    pub(crate) fn shortened(self, tag: u32) -> u32 {
+        tag >> self.place_bits
+    }
+
+    #[inline]
+    pub(crate) fn tag(self, slot: u32) -> u32 {
+        slot >> self.place_bits
+    }
+
+    #[inline]
+    pub(crate) fn place(self, slot: u32) -> u32 {
+        let place = slot & (self.user_mark() - 1);
+        if slot & self.user_mark() == 0 {
+            place
+        } else {
+            place | OF_USER
+        }
+    }
+
+    #[inline]
+    fn user_mark(self) -> u32 {
+        1 << (self.place_bits - 1)
+    }
 }
 
 /// Where to look for a name or an id: the first bucket, and the tag in its slots.

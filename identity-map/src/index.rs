@@ -2,24 +2,22 @@
 //! own checksum, so that a damaged one is noticed instead of hiding a name.
 
 use crate::content::WriteError;
-use crate::hash::{Probe, bucket_seed, checksum};
+use crate::hash::{Probe, Slots, bucket_seed, checksum};
 use crate::layout::{BUCKET_BYTES, SLOTS_PER_BUCKET, SPILL_BUCKETS, SectionKind, put};
 
-/// Entries per first-choice bucket on average: few enough that one bucket nearly always decides. With
-/// five no seed fits a hundred thousand users.
-const ENTRIES_PER_BUCKET: usize = 4;
-const SLOTS: usize = SLOTS_PER_BUCKET as usize;
+/// Entries per first-choice bucket on average: few enough that one bucket nearly always decides.
+const ENTRIES_PER_BUCKET: usize = 8;
 
 #[derive(Clone, Copy, Default)]
 struct Bucket {
     used: usize,
-    slots: [(u32, u32); SLOTS],
+    slots: [u32; SLOTS_PER_BUCKET],
 }
 
 /// The bytes of an index, or `None` when too much spills over under this seed.
 pub(crate) fn build<Key: AsRef<[u8]>>(
     kind: SectionKind,
-    seed: u64,
+    (seed, slots): (u64, Slots),
     entries: &[(Key, u32)],
 ) -> Option<Vec<u8>> {
     let first_choices = entries.len().div_ceil(ENTRIES_PER_BUCKET).max(1) as u64;
@@ -32,8 +30,10 @@ pub(crate) fn build<Key: AsRef<[u8]>>(
             .iter_mut()
             .skip(first)
             .take(1 + usize::try_from(SPILL_BUCKETS).ok()?);
-        let bucket = reachable.into_iter().find(|bucket| bucket.used < SLOTS)?;
-        *bucket.slots.get_mut(bucket.used)? = (probe.tag, *place);
+        let bucket = reachable
+            .into_iter()
+            .find(|bucket| bucket.used < SLOTS_PER_BUCKET)?;
+        *bucket.slots.get_mut(bucket.used)? = slots.slot(probe.tag, *place);
         bucket.used += 1;
     }
     let mut bytes = Vec::with_capacity(total * BUCKET_BYTES);
@@ -43,11 +43,10 @@ pub(crate) fn build<Key: AsRef<[u8]>>(
     Some(bytes)
 }
 
-fn bucket_bytes(kind: SectionKind, number: u64, slots: &[(u32, u32)]) -> [u8; BUCKET_BYTES] {
+fn bucket_bytes(kind: SectionKind, number: u64, slots: &[u32]) -> [u8; BUCKET_BYTES] {
     let mut bytes = [0; BUCKET_BYTES];
-    for (index, (tag, place)) in slots.iter().enumerate() {
-        put(&mut bytes, 8 + index * 8, &tag.to_le_bytes());
-        put(&mut bytes, 12 + index * 8, &place.to_le_bytes());
+    for (index, slot) in slots.iter().enumerate() {
+        put(&mut bytes, 8 + index * 4, &slot.to_le_bytes());
     }
     let (_, slots) = bytes.split_at(8);
     let sum = checksum(slots, bucket_seed(kind, number));

@@ -1,9 +1,9 @@
 //! The bytes of a map, little endian throughout.
 //!
 //! ```text
-//! header     384   magic, format, checksum, counts, id ranges, digest, 16 sections
+//! header     384   magic, format, checksum, counts, id ranges, digest, width of places, 16 sections
 //! records          users and groups, each kind in order of ids, each record at a multiple of 8
-//! buckets    64    four indexes: a checksum and seven slots {tag, place}
+//! buckets    64    four indexes: a checksum and fourteen slots, each a tag above a place
 //!
 //! user       48    checksum, checksum of the group list, uid, gid, uid before this one,
 //!                  gid before this one, place of the next group, groups, lengths, private group
@@ -24,10 +24,14 @@
 //! The length of a user's name lies just before it, as lengths of members lie before their names.
 //!
 //! A place is the offset inside its record section divided by 8, plus one; 0 is an empty slot, and
-//! the end of the order of groups. The highest bit tells a private group's user from a group.
+//! the end of the order of groups. The highest bit tells a private group's user from a group. In a
+//! slot a place has no more bits than the largest of this map needs: the others are the tag's, so that
+//! an index is small enough to stay in the caches near the CPU, and seldom names a wrong record.
 //! The digest is of all that lies behind the header, so that the header's checksum names the map: two
 //! maps that differ anywhere have different ones.
 //! Sections beyond those named here are left for later formats' additions and ignored.
+
+use std::ops::RangeInclusive;
 
 use crate::content::Owners;
 use crate::hash::checksum;
@@ -43,7 +47,7 @@ pub const RECORDS_MAX: usize = 1 << 22;
 pub const MAP_BYTES_MAX: u64 = 1 << 30;
 
 pub(crate) const MAGIC: [u8; 8] = *b"cloudmap";
-pub(crate) const FORMAT: u32 = 4;
+pub(crate) const FORMAT: u32 = 5;
 pub(crate) const HEADER_BYTES: usize = 384;
 pub(crate) const HEADER_CHECKED_FROM: usize = 24;
 pub(crate) const RANGES_MAX: usize = 4;
@@ -51,12 +55,14 @@ const SECTIONS_AT: usize = 128;
 
 pub(crate) const RECORD_ALIGN: usize = 8;
 pub(crate) const BUCKET_BYTES: usize = 64;
-pub(crate) const SLOTS_PER_BUCKET: u8 = 7;
+pub(crate) const SLOTS_PER_BUCKET: usize = 14;
 /// Buckets behind the last one that a hash can name, for what spills over.
 pub(crate) const SPILL_BUCKETS: u64 = 8;
 
 /// What is read of a record at once; behind the last one of each kind so much is left.
 pub(crate) const BLOCK_BYTES: usize = 192;
+/// Bits of a place in a slot: at least one, and the one that tells a user from a group.
+pub(crate) const PLACE_BITS: RangeInclusive<u32> = 2..=31;
 /// In a place: a user who stands for the private group.
 pub(crate) const OF_USER: u32 = 1 << 31;
 
@@ -113,6 +119,8 @@ pub(crate) struct Header {
     pub(crate) last_gid: u32,
     /// Of all that lies behind the header.
     pub(crate) digest: u64,
+    /// How many bits of a slot are its place.
+    pub(crate) place_bits: u32,
     pub(crate) ranges: [(u32, u32); RANGES_MAX],
     pub(crate) sections: [Section; SECTIONS],
 }
@@ -156,6 +164,7 @@ impl Header {
         put(&mut bytes, 104, &self.last_uid.to_le_bytes());
         put(&mut bytes, 108, &self.last_gid.to_le_bytes());
         put(&mut bytes, 112, &self.digest.to_le_bytes());
+        put(&mut bytes, 120, &self.place_bits.to_le_bytes());
         for (index, section) in self.sections.into_iter().enumerate() {
             let at = SECTIONS_AT + index * 16;
             put(&mut bytes, at, &section.offset.to_le_bytes());
@@ -190,8 +199,12 @@ impl Header {
             last_uid: u32_at(bytes, 104),
             last_gid: u32_at(bytes, 108),
             digest: u64_at(bytes, 112),
+            place_bits: u32_at(bytes, 120),
             ..Self::default()
         };
+        if !PLACE_BITS.contains(&header.place_bits) {
+            return Err(ReadError::Damaged);
+        }
         for (index, range) in header.ranges.iter_mut().enumerate() {
             *range = (u32_at(bytes, 72 + index * 8), u32_at(bytes, 76 + index * 8));
         }

@@ -5,7 +5,7 @@
 use posix_names::{FIRST_RANGE, SECOND_RANGE};
 
 use crate::content::Owners;
-use crate::hash::{Probe, bucket_seed, checksum, first_choice_buckets};
+use crate::hash::{Probe, Slots, bucket_seed, checksum, first_choice_buckets};
 use crate::layout::{
     BUCKET_BYTES, HEADER_BYTES, Header, MAP_BYTES_MAX, RECORD_ALIGN, SPILL_BUCKETS, SectionKind,
     u64_at,
@@ -161,12 +161,14 @@ impl<B: Bytes> Map<B> {
     pub(crate) fn search(&self, index: SectionKind, key: &[u8]) -> Search {
         let section = self.header.section(index);
         let probe = Probe::new(key, self.header.seed, first_choice_buckets(section));
+        let slots = Slots::with_places_of(self.header.place_bits);
         Search {
             index,
-            tag: probe.tag,
+            slots,
+            tag: slots.shortened(probe.tag),
             bucket: probe.bucket,
             left: SPILL_BUCKETS,
-            slot: 1,
+            next: FIRST_SLOT,
             copy: None,
         }
     }
@@ -183,15 +185,15 @@ impl<B: Bytes> Map<B> {
                 Some(lies) => lies.first_chunk().ok_or(ReadError::Damaged)?,
                 None => self.copied_bucket(search.index, search.bucket, &mut search.copy)?,
             };
-            let (slots, _) = bucket.as_chunks::<8>();
-            while let Some([a, b, c, d, place @ ..]) = slots.get(search.slot) {
-                let place = u32::from_le_bytes(*place);
-                if place == 0 {
+            let (slots, _) = bucket.as_chunks::<4>();
+            while let Some(slot) = slots.get(search.next) {
+                let slot = u32::from_le_bytes(*slot);
+                if slot == 0 {
                     return Ok(None);
                 }
-                search.slot += 1;
-                if u32::from_le_bytes([*a, *b, *c, *d]) == search.tag {
-                    return Ok(Some(place));
+                search.next += 1;
+                if search.slots.tag(slot) == search.tag {
+                    return Ok(Some(search.slots.place(slot)));
                 }
             }
             if search.left == 0 {
@@ -199,7 +201,7 @@ impl<B: Bytes> Map<B> {
             }
             search.left -= 1;
             search.bucket += 1;
-            search.slot = 1;
+            search.next = FIRST_SLOT;
             search.copy = None;
         }
     }
@@ -255,15 +257,19 @@ impl<B: Bytes> Map<B> {
     }
 }
 
+/// Number of the first slot: before it lies the sum, as long as two.
+const FIRST_SLOT: usize = 2;
+
 /// How far a search in an index has come.
 pub(crate) struct Search {
     index: SectionKind,
+    slots: Slots,
     tag: u32,
     bucket: u64,
     /// How many buckets may still come after this one.
     left: u64,
-    /// The next slot to look at; the first eight bytes are the sum.
-    slot: usize,
+    /// The next slot to look at.
+    next: usize,
     /// The bucket, if it had to be copied.
     copy: Option<[u8; BUCKET_BYTES]>,
 }

@@ -3,7 +3,7 @@
 use posix_names::{FIRST_RANGE, SECOND_RANGE};
 
 use crate::content::{MapContent, MapGroup, MapUser, MemberPolicy, WriteError};
-use crate::hash::digest;
+use crate::hash::{Slots, digest};
 use crate::index::{build, first_fitting_seed};
 use crate::layout::{
     HEADER_BYTES, Header, MAP_BYTES_MAX, RECORDS_MAX, SECTIONS, Section, SectionKind, put, rounded,
@@ -23,12 +23,15 @@ pub fn write_map(content: &MapContent<'_>) -> Result<Vec<u8>, WriteError> {
     let groups = sorted_groups(&content.groups)?;
     let records = Records::of(&users, &groups, content.member_policy)?;
     let (users, groups) = (&records.users, &records.groups);
+    let longest = records.user_bytes.len().max(records.group_bytes.len());
+    let slots = Slots::for_sections_of(longest);
     let (seed, indexes) = first_fitting_seed(|seed| {
+        let how = (seed, slots);
         let indexes = [
-            build(SectionKind::UsersByName, seed, &names(users))?,
-            build(SectionKind::UsersById, seed, &ids(users))?,
-            build(SectionKind::GroupsByName, seed, &names(groups))?,
-            build(SectionKind::GroupsById, seed, &ids(groups))?,
+            build(SectionKind::UsersByName, how, &names(users))?,
+            build(SectionKind::UsersById, how, &ids(users))?,
+            build(SectionKind::GroupsByName, how, &names(groups))?,
+            build(SectionKind::GroupsById, how, &ids(groups))?,
         ];
         Some((seed, indexes))
     })?;
@@ -45,6 +48,7 @@ pub fn write_map(content: &MapContent<'_>) -> Result<Vec<u8>, WriteError> {
         version: content.version,
         issued_at_ms: content.issued_at_ms,
         seed,
+        place_bits: slots.place_bits(),
         enumerate: content.enumerate,
         members: content.member_policy == MemberPolicy::All,
         owners: content.owners,

@@ -272,7 +272,7 @@ proptest! {
         for (word, value) in words {
             bytes[word * 8..word * 8 + 8].copy_from_slice(&value.to_le_bytes());
         }
-        let sum = xxh3_64_with_seed(&bytes[24..384], 4);
+        let sum = xxh3_64_with_seed(&bytes[24..384], 5);
         bytes[16..24].copy_from_slice(&sum.to_le_bytes());
         if let Ok(map) = Map::open(&bytes[..], bytes.len() as u64) {
             prop_assert!(answers(&map).len() > 50);
