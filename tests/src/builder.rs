@@ -1,7 +1,7 @@
 //! Those who make packages, each in surroundings of their own. What they make must be the same bytes:
 //! that is how somebody else can tell that packages are of these sources.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Somebody who makes packages.
@@ -20,7 +20,7 @@ pub struct Builder {
     /// What sets the clock of the programs that make packages.
     clock: &'static [&'static str],
     /// Below a folder that is told: where the sources are built.
-    pub(crate) workplace: &'static str,
+    workplace: &'static str,
 }
 
 impl Builder {
@@ -59,6 +59,12 @@ impl Builder {
         ],
         workplace: "second/somebody/else/has/a-copy",
     };
+
+    /// Where this builder's copy of the sources lies, below a folder.
+    #[must_use]
+    pub fn sources(&self, folder: &Path) -> PathBuf {
+        folder.join(self.workplace)
+    }
 
     /// The words that start a program on the host that packages are made on.
     pub(crate) fn on_a_host(&self) -> Vec<&'static str> {

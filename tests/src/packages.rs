@@ -37,6 +37,8 @@ pub struct Packages {
 /// What packages are made of and how.
 #[derive(Debug)]
 pub struct Recipe<'a> {
+    /// A copy of the sources, or those that this was built from.
+    pub sources: Option<&'a Path>,
     /// The folder of the built programs.
     pub programs: &'a Path,
     /// The folder of the two built modules.
@@ -155,6 +157,7 @@ impl Packages {
             let _ = fs::remove_dir_all(&beside);
             gather_programs(&beside);
             let recipe = Recipe {
+                sources: None,
                 programs: &beside,
                 modules: &beside,
                 version_suffix,
@@ -262,8 +265,10 @@ pub(crate) fn send_sources(builder: &Host, recipe: &Recipe<'_>) {
         "nss_cloudid",
         "pam_cloudid",
     ];
-    send(builder, &sources(), &["packaging"], "/build/cloudid");
-    send(builder, &sources(), &licences, "/build/cloudid");
+    let own = sources();
+    let sources = recipe.sources.unwrap_or(&own);
+    send(builder, sources, &["packaging"], "/build/cloudid");
+    send(builder, sources, &licences, "/build/cloudid");
     send(builder, recipe.programs, PROGRAMS, "/build/programs");
     send(builder, recipe.modules, MODULES, "/build/programs");
 }

@@ -17,7 +17,7 @@ pub fn copy_sources(builder: &Builder, folder: &Path) {
     if own.exists() {
         fs::remove_dir_all(&own).or_fail("remove what was built before");
     }
-    let copy = folder.join(builder.workplace);
+    let copy = builder.sources(folder);
     fs::create_dir_all(&copy).or_fail("make a folder for sources");
     let script = "tar -C \"$1\" --exclude=./.git --exclude=target -cf - . | tar -xf -";
     let mut command = builder.on_the_machine(script, &copy);
@@ -38,7 +38,7 @@ pub fn build_copy(builder: &Builder, profile: &str, crates: &[&str], folder: &Pa
         builder.name
     ));
     let script = format!("{cargo}shift\nsh packaging/build.sh \"$@\"");
-    let mut command = builder.on_the_machine(&script, &folder.join(builder.workplace));
+    let mut command = builder.on_the_machine(&script, &builder.sources(folder));
     command.arg(own.join("cargo")).arg(profile).arg(&target);
     ended(builder, command.args(crates));
     target

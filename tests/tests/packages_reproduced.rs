@@ -19,6 +19,7 @@ fn pkg_11_a_second_builder_makes_the_same_packages() {
     let programs = lab.folder().join("programs");
     gather_programs(&programs);
     let recipe = Recipe {
+        sources: None,
         programs: &programs,
         modules: &programs,
         version_suffix: "",

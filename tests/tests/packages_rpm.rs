@@ -13,6 +13,7 @@ fn rpm_packages_install_upgrade_and_erase_and_keep_what_an_administrator_wrote()
     let programs = lab.folder().join("programs");
     gather_programs(&programs);
     let recipe = Recipe {
+        sources: None,
         programs: &programs,
         modules: &programs,
         version_suffix: "",

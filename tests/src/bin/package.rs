@@ -57,6 +57,7 @@ fn told(folder: &Path, files: &[PathBuf], key: &[&str]) {
 fn release(folder: &Path) -> Packages {
     let (programs, modules) = folders("release", &folder.join("built"));
     let recipe = Recipe {
+        sources: None,
         programs: &programs,
         modules: &modules,
         version_suffix: "",
@@ -75,6 +76,7 @@ fn rpms(profile: &str, folder: &Path) -> Vec<PathBuf> {
         _ => folders(profile, &folder.join("built")),
     };
     let recipe = Recipe {
+        sources: None,
         programs: &programs,
         modules: &modules,
         version_suffix: "",
@@ -93,7 +95,9 @@ fn reproduced(profile: &str, folder: &Path) -> ExitCode {
     let [first, second] = builders.map(|builder| {
         let built = build_copy(&builder, profile, &[], folder);
         let (programs, modules) = folders(profile, &built);
+        let sources = builder.sources(folder);
         let recipe = Recipe {
+            sources: Some(&sources),
             programs: &programs,
             modules: &modules,
             version_suffix: "",
