@@ -126,9 +126,10 @@ impl Directory {
              [limits]\nlogin_per_minute_ip = 1000\nlogin_per_minute_user = 1000\n{packages}",
             url = self.url(),
             packages = match self.edition.get() {
-                Edition::This => format!("[packages]\nfolder = \"{folder}/packages\"\n"),
+                Edition::This | Edition::Previous =>
+                    format!("[packages]\nfolder = \"{folder}/packages\"\n"),
                 // served no packages
-                Edition::Previous => String::new(),
+                Edition::Older => String::new(),
             },
         )
     }

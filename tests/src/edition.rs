@@ -1,5 +1,5 @@
-//! Programs of two editions: those built beside the running test, and those of an earlier commit of
-//! this repository, which stands for the release before this one. The earlier ones are built once,
+//! Programs of several editions: those built beside the running test, and those of earlier commits of
+//! this repository, which stand for the releases before this one. The earlier ones are built once,
 //! and kept.
 
 use crate::base_root::{cache, say};
@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The commit of the earlier programs; below it, why this one.
+/// The commits of earlier programs, each after its name; below them, why these.
 const PINNED: &str = include_str!("../previous_release.txt");
 
 /// Which programs.
@@ -17,17 +17,20 @@ const PINNED: &str = include_str!("../previous_release.txt");
 pub enum Edition {
     /// Built beside this test.
     This,
-    /// Of the earlier commit.
+    /// Of a commit whose maps and modules can be mixed with those of today.
     Previous,
+    /// Of a commit before, with maps of another format: for whole hosts and directories.
+    Older,
 }
 
 impl Edition {
-    /// Why there are no earlier programs here; nothing when there are. Builds them, unless they are
-    /// there.
+    /// Why there are not all of the earlier programs here; nothing when there are. Builds them, unless
+    /// they are there.
     #[must_use]
     #[track_caller]
-    pub fn previous_is_missing() -> Option<String> {
-        prepare_previous().err()
+    pub fn earlier_are_missing() -> Option<String> {
+        let earlier = [Self::Previous, Self::Older];
+        earlier.iter().find_map(|edition| edition.prepare().err())
     }
 
     /// A program as it was built.
@@ -35,7 +38,7 @@ impl Edition {
     pub(crate) fn program(self, file: &str) -> PathBuf {
         match self {
             Self::This => built(file),
-            Self::Previous => match prepare_previous() {
+            Self::Previous | Self::Older => match self.prepare() {
                 Ok(folder) => folder.join(file),
                 Err(why) => fail(&why),
             },
@@ -47,15 +50,32 @@ impl Edition {
     pub(crate) fn small_program(self, file: &str) -> PathBuf {
         match self {
             Self::This => stripped(&built(file)),
-            Self::Previous => self.program(file),
+            Self::Previous | Self::Older => self.program(file),
         }
+    }
+
+    /// The commit of earlier programs.
+    #[track_caller]
+    fn commit(self) -> &'static str {
+        let name = match self {
+            Self::This => fail("this edition has no commit yet"),
+            Self::Previous => "previous ",
+            Self::Older => "older ",
+        };
+        let mut lines = PINNED.lines();
+        let commit = lines.find_map(|line| line.strip_prefix(name));
+        commit.or_fail("find the commit of an edition")
+    }
+
+    /// The folder of earlier programs, or why there is none.
+    #[track_caller]
+    fn prepare(self) -> Result<PathBuf, String> {
+        prepare(self.commit())
     }
 }
 
-/// The folder of the earlier programs, or why there is none.
 #[track_caller]
-fn prepare_previous() -> Result<PathBuf, String> {
-    let commit = PINNED.lines().next().unwrap_or_default();
+fn prepare(commit: &str) -> Result<PathBuf, String> {
     let folder = cache().join("previous");
     fs::create_dir_all(&folder).or_fail("make the folder of earlier programs");
     let lock = File::create(folder.join("lock")).or_fail("make the lock of earlier programs");

@@ -172,7 +172,7 @@ pub fn prepare_roots() {
         let _root = Root::with(&layer);
     }
     let _ = a_browser_is_impossible();
-    let _ = Edition::previous_is_missing();
+    let _ = Edition::earlier_are_missing();
     for release in Release::ALL {
         let _ = release.is_impossible();
     }

@@ -1,14 +1,14 @@
-//! Directories, daemons and modules of this edition and of the one before, mixed: whoever upgrades a
+//! Directories, daemons and modules of this edition and of those before, mixed: whoever upgrades a
 //! fleet has all of these for a while, and a process keeps the module it has loaded for as long as it
 //! lives.
 
-use Edition::{Previous, This};
+use Edition::{Older, Previous, This};
 use std::time::Duration;
 use system_tests::{Edition, LOCAL_PASSWORD, LOCAL_USER, PASSWORD, Service, Site, eventually, say};
 
 /// A site of such parts; none where the earlier programs cannot be had.
 fn site(directory: Edition, daemons: Edition, modules: Edition) -> Option<Site> {
-    if let Some(why) = Edition::previous_is_missing() {
+    if let Some(why) = Edition::earlier_are_missing() {
         say(&format!("SKIPPED: there is no earlier edition here: {why}"));
         return None;
     }
@@ -76,7 +76,7 @@ fn goes_on_alone(site: &Site) {
 
 #[test]
 fn upg_01_daemons_of_today_between_a_directory_and_modules_of_before() {
-    if let Some(site) = site(Previous, This, Previous) {
+    if let Some(site) = site(Older, This, Previous) {
         lives(&site);
     }
 }
@@ -90,14 +90,14 @@ fn upg_01_daemons_of_before_between_a_directory_and_modules_of_today() {
 
 #[test]
 fn upg_01_a_host_of_today_with_a_directory_of_before() {
-    if let Some(site) = site(Previous, This, This) {
+    if let Some(site) = site(Older, This, This) {
         lives(&site);
     }
 }
 
 #[test]
 fn upg_01_a_host_of_before_with_a_directory_of_today() {
-    if let Some(site) = site(This, Previous, Previous) {
+    if let Some(site) = site(This, Older, Older) {
         lives(&site);
     }
 }
@@ -131,7 +131,7 @@ fn old_process_knows(site: &Site, name: &str, when: &str) {
 
 #[test]
 fn upg_01_a_process_keeps_the_module_of_before_while_directory_and_host_are_upgraded() {
-    let Some(site) = site(Previous, Previous, Previous) else {
+    let Some(site) = site(Older, Previous, Previous) else {
         return;
     };
     let web = &site.web;
