@@ -126,7 +126,16 @@ fn old_process_knows(site: &Site, name: &str, when: &str) {
     let record = web.ok(&format!("getent passwd {name} | awk -F: '{record}'"));
     let answer = web.read("/root/answer");
     // fields 0, 2, 3, 7, 8 of Perl are name, uid, gid, home and shell
-    assert_eq!(answer, format!("100 {record}"), "{when}");
+    let state = || {
+        let has = web
+            .run("grep -E 'memfd|cloudid' /proc/$(cat /root/old.pid)/maps")
+            .stdout;
+        let there = web
+            .run("stat /run/cloudid /run/cloudid/identity.map")
+            .stdout;
+        format!("it has\n{has}\nthere is\n{there}\n{}", web.logs())
+    };
+    assert_eq!(answer, format!("100 {record}"), "{when}\n{}", state());
 }
 
 #[test]
