@@ -18,13 +18,7 @@ fn pkg_11_a_second_builder_makes_the_same_packages() {
     let lab = Lab::new();
     let programs = lab.folder().join("programs");
     gather_programs(&programs);
-    let recipe = Recipe {
-        sources: None,
-        programs: &programs,
-        modules: &programs,
-        version_suffix: "",
-        thorough: false,
-    };
+    let recipe = Recipe::quick(&programs);
     let first = Packages::of_this_build();
     let second = lab.folder().join("second");
     let second = Packages::make_by(&Builder::SECOND, &recipe, &second);

@@ -12,13 +12,7 @@ fn rpm_packages_install_upgrade_and_erase_and_keep_what_an_administrator_wrote()
     let lab = Lab::new();
     let programs = lab.folder().join("programs");
     gather_programs(&programs);
-    let recipe = Recipe {
-        sources: None,
-        programs: &programs,
-        modules: &programs,
-        version_suffix: "",
-        thorough: false,
-    };
+    let recipe = Recipe::quick(&programs);
     let files = rpm_packages(&recipe, &["1", "2"], &lab.folder().join("rpm"));
     assert_eq!(files.len(), 12, "{files:?}");
     let host = lab.host_with("web-1", &PACKAGING);

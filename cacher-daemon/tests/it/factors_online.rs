@@ -1,11 +1,9 @@
 //! Codes with a directory that answers, or has just gone: what it has burnt counts nowhere again.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use cacher_daemon::cacher::Cacher;
 use cacher_daemon::factors::offline::step_of;
-use cacher_daemon::sync::round::round;
 use local_protocol::Outcome;
 use policy::FactorFields;
 
@@ -22,10 +20,7 @@ pub(crate) async fn online() -> (TestHost, FakeDirectory, Arc<Cacher>) {
     let bundle = organisation.bundle(1, &asking(FactorFields::default()));
     directory.change(|state| state.bundle = bundle);
     let cacher = host.cacher();
-    let client = cacher.directory().unwrap();
-    round(&cacher, &client, Duration::ZERO, false)
-        .await
-        .unwrap();
+    heard(&cacher).await;
     (host, directory, cacher)
 }
 
@@ -62,10 +57,7 @@ async fn mfa_09_what_counted_here_alone_counts_no_more_for_a_directory_that_has_
         let (_host, directory, cacher) = online().await;
         directory.change(|state| state.code = Some((503, serde_json::json!({}))));
         assert_eq!(outcome(&cacher, code).await, Some(Outcome::Allowed));
-        let client = cacher.directory().unwrap();
-        round(&cacher, &client, Duration::ZERO, false)
-            .await
-            .unwrap();
+        heard(&cacher).await;
         directory.change(|state| state.code = Some((200, burnt.clone())));
         let asked = directory.change(|state| state.codes_asked.len());
         let (heard, again) = types(&cacher, code).await;

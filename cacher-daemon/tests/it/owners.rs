@@ -7,7 +7,6 @@ use cacher_daemon::account;
 use cacher_daemon::cacher::Cacher;
 use cacher_daemon::daemon;
 use cacher_daemon::disk::HostDisk;
-use cacher_daemon::sync::round::round;
 use directory_api::agent::{OwnersAnswer, OwnersQuestion};
 use identity_map::Map;
 use local_protocol::{IdQuestion, Login, NameQuestion, Outcome, Owner, Reply};
@@ -31,10 +30,7 @@ async fn scene(settings: &str) -> Scene {
     let bundle = organisation.bundle(1, &slice(vec![person(1)]));
     directory.change(|state| state.bundle = bundle);
     let cacher = host.cacher();
-    let client = cacher.directory().unwrap();
-    round(&cacher, &client, Duration::ZERO, false)
-        .await
-        .unwrap();
+    heard(&cacher).await;
     Scene {
         host,
         directory,

@@ -14,6 +14,7 @@ use cacher_daemon::identity::Enrolled;
 use cacher_daemon::mirror::Mirror;
 use cacher_daemon::paths::Paths;
 use cacher_daemon::run::Run;
+use cacher_daemon::sync::round::round;
 use cacher_daemon::time::Clock;
 use hpke::rand_core::{TryCryptoRng, TryRng};
 use jiff::{SignedDuration, Timestamp};
@@ -425,4 +426,10 @@ pub(crate) async fn running() -> (TestHost, Arc<Cacher>, daemon::Running) {
         .unwrap();
     let running = daemon::start(&cacher, &host.paths, wishes).await.unwrap();
     (host, cacher, running)
+}
+
+/// Takes over once what the directory has.
+pub(crate) async fn heard(cacher: &Cacher) {
+    let client = cacher.directory().unwrap();
+    round(cacher, &client, Duration::ZERO, false).await.unwrap();
 }
