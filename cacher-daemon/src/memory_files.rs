@@ -152,7 +152,7 @@ impl MemoryFiles {
 
 #[cfg(test)]
 mod tests {
-    use identity_map::{Map, MapContent, write_map};
+    use identity_map::{Map, MapContent, Standing, write_map};
 
     use super::*;
 
@@ -179,13 +179,17 @@ mod tests {
         assert!(files.newest().is_none());
         put(&files, 1);
         let first = mapped(&files);
-        assert!(!first.is_superseded());
+        assert_eq!(first.standing(), Standing::InForce);
         put(&files, 2);
-        assert!(first.is_superseded());
+        assert_eq!(first.standing(), Standing::Superseded);
         let second = mapped(&files);
         assert_eq!((first.version(), second.version()), (1, 2));
         files.replace(None);
-        assert!(second.is_superseded(), "nobody would tell it any more");
+        assert_eq!(
+            second.standing(),
+            Standing::Superseded,
+            "nobody would tell it"
+        );
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //! bytes say, every answer is within bounds and fit for a passwd or group record.
 #![no_main]
 
-use identity_map::{Bytes, Cursor, GROUPS_PER_USER_MAX, GroupHead, GroupList, Map, UserRecord};
+use identity_map::{Bytes, Cursor, GROUPS_PER_USER_MAX, GroupHead, GroupList, Map};
+use identity_map::{ReadError, UserRecord};
 use libfuzzer_sys::fuzz_target;
 
 /// A hostile map may claim millions of records.
@@ -10,20 +11,40 @@ const STEPS_MAX: usize = 100;
 /// Room for the longest text of a user.
 const TEXT_BYTES: usize = 1024;
 
+/// Bytes that are read where they lie, as those of a sealed memory file are.
+struct Frozen<'a>(&'a [u8]);
+
+impl Bytes for Frozen<'_> {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), ReadError> {
+        self.0.read_at(offset, buffer)
+    }
+
+    fn frozen(&self, offset: u64) -> Option<&[u8]> {
+        self.0.get(usize::try_from(offset).ok()?..)
+    }
+}
+
 fuzz_target!(|bytes: &[u8]| {
-    let Ok(map) = Map::open(bytes, bytes.len() as u64) else {
-        return;
-    };
+    let length = bytes.len() as u64;
+    if let Ok(map) = Map::open(bytes, length) {
+        look_at_all(&map);
+    }
+    if let Ok(map) = Map::open(Frozen(bytes), length) {
+        look_at_all(&map);
+    }
+});
+
+fn look_at_all<B: Bytes>(map: &Map<B>) {
     let mut text = [0; TEXT_BYTES];
     for name in [b"alice".as_slice(), b"bob", b"web", b"", b"nobody-here"] {
         if let Ok(Some(user)) = map.user_by_name(name, &mut text) {
             look_at_user(&user, &text);
         }
         if let Ok(Some(group)) = map.group_by_name(name) {
-            look_at_group(&map, &group);
+            look_at_group(map, &group);
         }
         if let Ok(Some(list)) = map.group_list_of(name) {
-            look_at_group_list(&map, &list);
+            look_at_group_list(map, &list);
         }
     }
     for id in [0, 70_001, 70_002, 70_003, u32::MAX] {
@@ -34,7 +55,7 @@ fuzz_target!(|bytes: &[u8]| {
             look_at_user(&user, &text);
         }
         if let Ok(Some(group)) = map.group_by_id(id) {
-            look_at_group(&map, &group);
+            look_at_group(map, &group);
         }
         assert!(!map.ranges_hold(id) || id > 0);
     }
@@ -44,7 +65,7 @@ fuzz_target!(|bytes: &[u8]| {
             break;
         };
         look_at_user(&user, &text);
-        assert_eq!(Cursor::from_number(next.number()), next);
+        assert_eq!(Cursor::from_numbers(next.numbers()), next);
         cursor = next;
     }
     let mut cursor = Cursor::default();
@@ -52,10 +73,10 @@ fuzz_target!(|bytes: &[u8]| {
         let Ok(Some((group, next))) = map.group_after(cursor) else {
             break;
         };
-        look_at_group(&map, &group);
+        look_at_group(map, &group);
         cursor = next;
     }
-});
+}
 
 fn look_at_user(user: &UserRecord, text: &[u8]) {
     assert!(
@@ -65,11 +86,7 @@ fn look_at_user(user: &UserRecord, text: &[u8]) {
     let text = &text[..usize::from(user.text_bytes)];
     assert_eq!(text.last(), Some(&0));
     let starts = user.starts.map(usize::from);
-    let ends = starts.into_iter().skip(1).chain([text.len()]);
-    for (start, end) in starts.into_iter().zip(ends) {
-        let field = &text[start..end];
-        assert_eq!(field.last(), Some(&0), "a field ends inside the text");
-    }
+    assert!(starts.is_sorted() && starts[4] < text.len(), "inside the text");
 }
 
 fn look_at_group_list<B: Bytes>(map: &Map<B>, list: &GroupList) {

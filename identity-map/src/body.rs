@@ -72,13 +72,9 @@ impl<B: Bytes> Map<B> {
             } => {
                 let record_within = record - self.header.section(section).offset;
                 self.read_within(section, record_within + within as u64, buffer)?;
-                if self.bytes.is_body_known(record) {
-                    return Ok(());
-                }
-                if checksum(buffer, seed) != sum {
+                if self.bytes.frozen(record).is_none() && checksum(buffer, seed) != sum {
                     return Err(ReadError::Damaged);
                 }
-                self.bytes.found_body_whole(record);
                 Ok(())
             }
         }

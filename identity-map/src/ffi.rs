@@ -1,11 +1,11 @@
 //! Maps memory files. What is mapped as [`Frozen`] nobody can change any more, so it is read like
-//! any other bytes; what can change is one word, read and written as an atomic.
+//! any other bytes; what can change are two words, read and written as atomics.
 
 #![expect(unsafe_code, reason = "the kernel's mappings are raw memory")]
 
 use std::os::fd::BorrowedFd;
 use std::ptr::null_mut;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use rustix::fs::{FileType, SealFlags, fcntl_get_seals, fstat};
 use rustix::io::Result;
@@ -20,7 +20,7 @@ pub(crate) const FROZEN: SealFlags = SealFlags::SHRINK
     .union(SealFlags::WRITE)
     .union(SealFlags::SEAL);
 
-/// Seals of a word that only its maker writes, through the mapping made before the file was sealed.
+/// Seals of words that only their maker writes, through the mapping made before the file was sealed.
 pub(crate) const MARKED: SealFlags = SealFlags::SHRINK
     .union(SealFlags::GROW)
     .union(SealFlags::FUTURE_WRITE)
@@ -41,7 +41,7 @@ pub(crate) fn sealed_bytes(
 
 /// A mapping, unmapped with this.
 #[derive(Debug)]
-struct Mapping {
+pub(crate) struct Mapping {
     start: *mut u8,
     length: usize,
 }
@@ -56,6 +56,18 @@ impl Mapping {
         // SAFETY: a new mapping, where the kernel likes.
         let start = unsafe { mmap(null_mut(), length, access, kind, file, 0) }?.cast();
         Ok(Self { start, length })
+    }
+
+    /// Zeros that stay where they are as long as the process lives.
+    pub(crate) fn shared(length: usize) -> Result<Self> {
+        let access = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: a new mapping, where the kernel likes.
+        let start = unsafe { mmap_anonymous(null_mut(), length, access, MapFlags::SHARED) }?.cast();
+        Ok(Self { start, length })
+    }
+
+    pub(crate) fn start(&self) -> *mut u8 {
+        self.start
     }
 }
 
@@ -92,70 +104,39 @@ impl Frozen {
     }
 }
 
-/// One number in a memory file.
+/// The two numbers of a mark: which map is in force, and who keeps the mark.
 #[derive(Debug)]
-pub(crate) struct Word(Mapping);
+pub(crate) struct Words(Mapping);
 
-impl Word {
-    pub(crate) const BYTES: usize = size_of::<AtomicU64>();
+impl Words {
+    pub(crate) const BYTES: usize = 16;
+    const KEEPER_AT: usize = 8;
 
-    /// Maps it for reading, if the file has the seals.
+    /// Maps them for reading, if the file has the seals. It may be longer: what a later version keeps
+    /// behind them is not looked at.
     pub(crate) fn readable(file: BorrowedFd<'_>) -> std::result::Result<Self, ReadError> {
-        if sealed_bytes(file, MARKED)? != Self::BYTES as u64 {
+        if sealed_bytes(file, MARKED)? < Self::BYTES as u64 {
             return Err(ReadError::Damaged);
         }
         let mapping = Mapping::of(file, Self::BYTES, ProtFlags::READ, MapFlags::SHARED);
         Ok(Self(mapping.map_err(|_| ReadError::Unreadable)?))
     }
 
-    /// Maps it for reading and writing. The file is as long as the word, and not sealed yet.
+    /// Maps them for reading and writing. The file is as long as they are, and not sealed yet.
     pub(crate) fn writable(file: BorrowedFd<'_>) -> Result<Self> {
         let access = ProtFlags::READ | ProtFlags::WRITE;
         Mapping::of(file, Self::BYTES, access, MapFlags::SHARED).map(Self)
     }
 
     #[inline]
-    pub(crate) fn get(&self) -> &AtomicU64 {
-        // SAFETY: the start of a mapping of a file that is as long as this and cannot be cut.
+    pub(crate) fn in_force(&self) -> &AtomicU64 {
+        // SAFETY: the start of a mapping of a file that is no shorter and cannot be cut.
         unsafe { AtomicU64::from_ptr(self.0.start.cast()) }
     }
-}
-
-/// Bits that are all unset at first.
-#[derive(Debug)]
-pub(crate) struct Bits(Mapping);
-
-impl Bits {
-    pub(crate) fn new(count: usize) -> Result<Self> {
-        let length = count.div_ceil(8).max(1);
-        let access = ProtFlags::READ | ProtFlags::WRITE;
-        // SAFETY: a new mapping, where the kernel likes.
-        let start = unsafe { mmap_anonymous(null_mut(), length, access, MapFlags::PRIVATE) }?;
-        let start = start.cast();
-        Ok(Self(Mapping { start, length }))
-    }
 
     #[inline]
-    pub(crate) fn is_set(&self, bit: usize) -> bool {
-        let place = self.place(bit);
-        place.is_some_and(|(byte, mask)| byte.load(Relaxed) & mask != 0)
-    }
-
-    pub(crate) fn set(&self, bit: usize) {
-        if let Some((byte, mask)) = self.place(bit) {
-            byte.fetch_or(mask, Relaxed);
-        }
-    }
-
-    /// The byte with a bit, and the bit in it; `None` beyond the last.
-    #[inline]
-    fn place(&self, bit: usize) -> Option<(&AtomicU8, u8)> {
-        let at = bit / 8;
-        if at >= self.0.length {
-            return None;
-        }
-        // SAFETY: inside the mapping.
-        let byte = unsafe { AtomicU8::from_ptr(self.0.start.wrapping_add(at)) };
-        Some((byte, 1 << (bit % 8)))
+    pub(crate) fn keeper(&self) -> &AtomicU32 {
+        // SAFETY: as above, and aligned, because a mapping is.
+        unsafe { AtomicU32::from_ptr(self.0.start.wrapping_add(Self::KEEPER_AT).cast()) }
     }
 }

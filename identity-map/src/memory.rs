@@ -1,17 +1,21 @@
 //! A map in a sealed memory file: made once by the cacher, mapped by processes that look up much.
 //! Nobody, root and the cacher included, can shrink, grow or write it any more, so a mapped read is
-//! never a signal, and what was once found whole stays whole. Which map is in force stands in a
+//! never a signal, and what the cacher has found whole stays whole. Which map is in force stands in a
 //! memory file of its own, which only the cacher can write.
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use rustix::fs::{MemfdFlags, fcntl_add_seals, ftruncate, memfd_create};
 
-use crate::ffi::{Bits, FROZEN, Frozen, MARKED, Word};
-use crate::layout::{HEADER_BYTES, MAP_BYTES_MAX, RECORD_ALIGN};
+use crate::ffi::{FROZEN, Frozen, MARKED, Words};
+use crate::hash::digest;
+use crate::keeper::{Keeper, is_alive};
+use crate::layout::{HEADER_BYTES, MAP_BYTES_MAX};
 use crate::read::{Bytes, Map, ReadError};
 
 /// A memory file of a map.
@@ -22,18 +26,27 @@ pub struct SealedMap {
 }
 
 impl SealedMap {
-    /// Puts a map into a new memory file and seals it.
+    /// Puts a map into a new memory file, seals it and sums it whole. Readers need not: from then on
+    /// nothing in it changes.
     ///
     /// # Errors
-    /// It is no map, the kernel refuses, or there is no memory.
+    /// It is no map, or not whole; the kernel refuses, or there is no memory.
     pub fn new(map: &[u8]) -> io::Result<Self> {
-        let opened = Map::open(map, map.len() as u64).map_err(io::Error::other)?;
         let mut file = new_file(c"identity.map")?;
         file.write_all(map)?;
         fcntl_add_seals(&file, FROZEN)?;
+        let frozen = Frozen::of(file.as_fd(), LENGTHS).map_err(io::Error::other)?;
+        let bytes = frozen.bytes();
+        let header = Map::open(bytes, bytes.len() as u64)
+            .map_err(io::Error::other)?
+            .header;
+        let behind = bytes.get(HEADER_BYTES..).unwrap_or_default();
+        if digest(behind) != header.digest {
+            return Err(io::Error::other(ReadError::Damaged));
+        }
         Ok(Self {
             file,
-            sum: opened.header.sum,
+            sum: header.sum,
         })
     }
 
@@ -44,24 +57,31 @@ impl SealedMap {
     }
 }
 
-/// The memory file that says which map is in force.
+/// The memory file that says which map is in force, and whether the one who says so is still there.
 #[derive(Debug)]
 pub struct Mark {
     file: File,
-    word: Word,
+    /// Dropped before the words: what it leaves behind is written into them.
+    _keeper: Option<Keeper>,
+    words: Arc<Words>,
 }
 
 impl Mark {
-    /// Says at first that none is.
+    /// Says at first that none is in force.
     ///
     /// # Errors
     /// The kernel refuses, or there is no memory.
     pub fn new() -> io::Result<Self> {
         let file = new_file(c"identity.mark")?;
-        ftruncate(&file, Word::BYTES as u64)?;
-        let word = Word::writable(file.as_fd())?;
+        ftruncate(&file, Words::BYTES as u64)?;
+        let words = Arc::new(Words::writable(file.as_fd())?);
         fcntl_add_seals(&file, MARKED)?;
-        Ok(Self { file, word })
+        Ok(Self {
+            file,
+            // Without one the words name nobody, and readers look after the published map themselves.
+            _keeper: Keeper::of(Arc::clone(&words)).ok(),
+            words,
+        })
     }
 
     /// The file, to be sent along with the map's.
@@ -73,24 +93,31 @@ impl Mark {
     /// Tells every process which map is in force: all others are superseded.
     pub fn put(&self, map: Option<&SealedMap>) {
         let sum = map.map_or(NONE, |map| map.sum);
-        self.word.get().store(sum, Ordering::Release);
+        self.words.in_force().store(sum, Ordering::Release);
     }
 }
 
 /// What the mark says when no map is in force; a map whose header has this sum is never held.
 const NONE: u64 = 0;
 
+/// What a mark says of a map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// The cacher lives, and has published no other.
+    InForce,
+    /// There is another, or the cacher has taken all of them back.
+    Superseded,
+    /// It was in force when the cacher ended, and nobody is there to say more.
+    Orphaned,
+}
+
 /// The bytes of a mapped memory file.
 #[derive(Debug)]
 pub struct MemoryFile {
     frozen: Frozen,
-    mark: Word,
+    mark: Words,
     /// What the mark says as long as this map is in force.
     sum: u64,
-    /// Which of the records and buckets were found whole: one bit for each place where one can begin.
-    starts: Bits,
-    /// The same of what belongs to a record and has a sum of its own.
-    bodies: Bits,
 }
 
 impl Map<MemoryFile> {
@@ -99,37 +126,37 @@ impl Map<MemoryFile> {
     /// # Errors
     /// A seal is missing, so that somebody could change or cut it under the reader; or it is no map.
     pub fn open_memory(file: BorrowedFd<'_>, mark: BorrowedFd<'_>) -> Result<Self, ReadError> {
-        let frozen = Frozen::of(file, HEADER_BYTES as u64..=MAP_BYTES_MAX)?;
-        let mark = Word::readable(mark)?;
-        let length = frozen.bytes().len();
-        let bits = || Bits::new(length / RECORD_ALIGN).map_err(|_| ReadError::Unreadable);
         let bytes = MemoryFile {
-            frozen,
-            mark,
+            frozen: Frozen::of(file, LENGTHS)?,
+            mark: Words::readable(mark)?,
             sum: NONE,
-            starts: bits()?,
-            bodies: bits()?,
         };
-        let mut map = Self::open(bytes, length as u64)?;
+        let length = bytes.frozen.bytes().len() as u64;
+        let mut map = Self::open(bytes, length)?;
         map.bytes.sum = map.header.sum;
         Ok(map)
     }
 
-    /// Whether the cacher has published a newer one.
+    /// What the cacher says of this map.
     #[must_use]
-    #[inline]
-    pub fn is_superseded(&self) -> bool {
-        self.bytes.is_superseded()
+    pub fn standing(&self) -> Standing {
+        self.bytes.standing()
     }
 }
 
 impl MemoryFile {
-    /// Whether the cacher has published a newer map than the one in this file.
+    /// What the cacher says of this map.
     #[must_use]
     #[inline]
-    pub fn is_superseded(&self) -> bool {
-        let said = self.mark.get().load(Ordering::Acquire);
-        said != self.sum || said == NONE
+    pub fn standing(&self) -> Standing {
+        let in_force = self.mark.in_force().load(Ordering::Acquire);
+        if in_force != self.sum || in_force == NONE {
+            Standing::Superseded
+        } else if is_alive(self.mark.keeper().load(Ordering::Relaxed)) {
+            Standing::InForce
+        } else {
+            Standing::Orphaned
+        }
     }
 }
 
@@ -140,37 +167,14 @@ impl Bytes for MemoryFile {
     }
 
     #[inline]
-    fn known(&self, offset: u64) -> Option<&[u8]> {
+    fn frozen(&self, offset: u64) -> Option<&[u8]> {
         let at = usize::try_from(offset).ok()?;
-        if !self.starts.is_set(bit_of(at)?) {
-            return None;
-        }
         self.frozen.bytes().get(at..)
     }
-
-    fn found_whole(&self, offset: u64) {
-        if let Some(bit) = usize::try_from(offset).ok().and_then(bit_of) {
-            self.starts.set(bit);
-        }
-    }
-
-    fn is_body_known(&self, record: u64) -> bool {
-        let bit = usize::try_from(record).ok().and_then(bit_of);
-        bit.is_some_and(|bit| self.bodies.is_set(bit))
-    }
-
-    fn found_body_whole(&self, record: u64) {
-        if let Some(bit) = usize::try_from(record).ok().and_then(bit_of) {
-            self.bodies.set(bit);
-        }
-    }
 }
 
-/// The bit of what begins at an offset. Where nothing can begin there is none.
-#[inline]
-fn bit_of(at: usize) -> Option<usize> {
-    at.is_multiple_of(RECORD_ALIGN).then_some(at / RECORD_ALIGN)
-}
+/// How long a map in memory can be.
+const LENGTHS: RangeInclusive<u64> = HEADER_BYTES as u64..=MAP_BYTES_MAX;
 
 /// Never to be executed, where the kernel knows that (since 6.3).
 fn new_file(name: &std::ffi::CStr) -> io::Result<File> {

@@ -1,20 +1,49 @@
-//! Walks through a map in order of ids. A cursor is one number, so that it can stand in an atomic;
-//! it survives the replacement of the map: what was listed is not listed again.
+//! Walks through a map in order of ids. A cursor is two numbers, so that it can stand in atomics; it
+//! survives the replacement of the map: what was listed is not listed again.
 //!
 //! Users lie one behind the other, groups name the place of the next one; each record names the id
 //! before its own. So a cursor that comes from another map, or points at anything but the next
 //! record, is noticed, and the next higher id is looked for.
 
-use crate::layout::SectionKind;
+use crate::layout::{OF_USER, SectionKind};
 use crate::read::{Bytes, Map, ReadError};
 use crate::read_group::GroupHead;
 use crate::read_user::{UserRecord, UserRoom};
 
-/// A place in the order of ids: the last id listed, and where the next one stood then.
+/// A place in the order of ids: the last id listed, where the next one stood then, and in which map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Cursor {
     last: u32,
     next: u32,
+    /// Checksum of its header; 0 for none.
+    map: u64,
+}
+
+/// Where a record is looked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Place {
+    /// This map says that one begins there.
+    Named(u32),
+    /// Whoever says so may speak of another map.
+    Claimed(u32),
+}
+
+impl Place {
+    #[inline]
+    pub(crate) fn number(self) -> u32 {
+        match self {
+            Self::Named(place) | Self::Claimed(place) => place,
+        }
+    }
+
+    /// The user's, of one who stands for a private group.
+    #[inline]
+    pub(crate) fn of_user(self) -> Self {
+        match self {
+            Self::Named(place) => Self::Named(place & !OF_USER),
+            Self::Claimed(place) => Self::Claimed(place & !OF_USER),
+        }
+    }
 }
 
 /// A record's id, the one before it, and the place of the next record.
@@ -29,20 +58,35 @@ pub(crate) struct Links {
 const FIRST_USER: u32 = 1;
 
 impl Cursor {
-    /// From its number; any number is a place.
+    /// From its numbers; any are a place.
     #[must_use]
-    pub fn from_number(number: u64) -> Self {
-        let [a, b, c, d, e, f, g, h] = number.to_le_bytes();
+    pub fn from_numbers([place, with_map]: [u64; 2]) -> Self {
+        let [a, b, c, d, e, f, g, h] = place.to_le_bytes();
         Self {
             last: u32::from_le_bytes([a, b, c, d]),
             next: u32::from_le_bytes([e, f, g, h]),
+            map: place ^ with_map,
         }
     }
 
-    /// As a number; 0 is the start.
+    /// As two numbers; zeros are the start. The second holds the first as well: of two that were not
+    /// written together no map is the one.
     #[must_use]
-    pub fn number(self) -> u64 {
-        u64::from(self.last) | u64::from(self.next) << 32
+    pub fn numbers(self) -> [u64; 2] {
+        let place = u64::from(self.last) | u64::from(self.next) << 32;
+        [place, place ^ self.map]
+    }
+
+    /// Where the next record is, as a map with this checksum sees it.
+    #[inline]
+    fn place(self, first: u32, map: u64) -> Place {
+        if self.last == 0 {
+            Place::Named(first)
+        } else if self.map == map {
+            Place::Named(self.next)
+        } else {
+            Place::Claimed(self.next)
+        }
     }
 }
 
@@ -54,10 +98,11 @@ impl Links {
     }
 
     #[inline]
-    fn cursor(self) -> Cursor {
+    fn cursor(self, map: u64) -> Cursor {
         Cursor {
             last: self.id,
             next: self.next,
+            map,
         }
     }
 }
@@ -73,14 +118,14 @@ impl<B: Bytes> Map<B> {
         cursor: Cursor,
         buffer: &mut [u8],
     ) -> Result<Option<(UserRecord, Cursor)>, ReadError> {
-        let Cursor { last, next } = cursor;
+        let last = cursor.last;
         if last >= self.header.last_uid {
             return Ok(None);
         }
-        let place = if last == 0 { FIRST_USER } else { next };
+        let place = cursor.place(FIRST_USER, self.header.sum);
         match self.user_next_at(place, last, buffer) {
             Err(ReadError::Damaged) => {
-                let place = self.place_of_user_after(last)?;
+                let place = Place::Named(self.place_of_user_after(last)?);
                 self.user_next_at(place, last, buffer).map(Some)
             }
             found => found.map(Some),
@@ -92,22 +137,19 @@ impl<B: Bytes> Map<B> {
     /// # Errors
     /// The map is damaged or cannot be read.
     pub fn group_after(&self, cursor: Cursor) -> Result<Option<(GroupHead, Cursor)>, ReadError> {
-        let Cursor { last, next } = cursor;
+        let last = cursor.last;
         if last >= self.header.last_gid {
             return Ok(None);
         }
-        let place = if last == 0 {
-            self.header.first_group
-        } else {
-            next
-        };
+        let place = cursor.place(self.header.first_group, self.header.sum);
         let group = match self.group_next_at(place, last) {
             Err(ReadError::Damaged) => {
-                self.group_next_at(self.place_of_group_after(last)?, last)?
+                let place = Place::Named(self.place_of_group_after(last)?);
+                self.group_next_at(place, last)?
             }
             found => found?,
         };
-        let cursor = group.links().cursor();
+        let cursor = group.links().cursor(self.header.sum);
         Ok(Some((group, cursor)))
     }
 
@@ -115,22 +157,25 @@ impl<B: Bytes> Map<B> {
     #[inline]
     fn user_next_at(
         &self,
-        place: u32,
+        place: Place,
         last: u32,
         buffer: &mut [u8],
     ) -> Result<(UserRecord, Cursor), ReadError> {
         let mut room = UserRoom::default();
-        let user = self.user_at(place, &mut room)?;
+        let user = match place {
+            Place::Named(place) => self.user_at(place, &mut room)?,
+            Place::Claimed(_) => self.user_told_at(place, &mut room)?,
+        };
         let links = user.links(self.users_at());
         if links.follows(last) {
-            Ok((user.hand_over(buffer)?, links.cursor()))
+            Ok((user.hand_over(buffer)?, links.cursor(self.header.sum)))
         } else {
             Err(ReadError::Damaged)
         }
     }
 
     /// As [`Self::user_next_at`].
-    fn group_next_at(&self, place: u32, last: u32) -> Result<GroupHead, ReadError> {
+    fn group_next_at(&self, place: Place, last: u32) -> Result<GroupHead, ReadError> {
         let mut group = GroupHead::empty();
         self.group_at(place, &mut group)?;
         if group.links().follows(last) {
@@ -155,7 +200,7 @@ impl<B: Bytes> Map<B> {
 
     fn user_links_at(&self, place: u32) -> Result<Links, ReadError> {
         let mut room = UserRoom::default();
-        let user = self.user_told_at(place, &mut room)?;
+        let user = self.user_told_at(Place::Named(place), &mut room)?;
         Ok(user.links(self.users_at()))
     }
 
@@ -171,7 +216,7 @@ impl<B: Bytes> Map<B> {
         }
         let links_at = |place| {
             let mut group = GroupHead::empty();
-            self.group_at(place, &mut group)?;
+            self.group_at(Place::Named(place), &mut group)?;
             Ok(group.links())
         };
         place_after(last, self.header.first_group, &links_at)

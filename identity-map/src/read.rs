@@ -1,6 +1,6 @@
 //! Opens a map and finds records in it. Nothing is allocated. Bytes that somebody could change are
 //! first copied out, then checked, and never read a second time; those that nobody can change any
-//! more are checked once and read where they lie.
+//! more were summed as a whole before, and are read where they lie.
 
 use posix_names::{FIRST_RANGE, SECOND_RANGE};
 
@@ -19,23 +19,12 @@ pub trait Bytes {
     /// The bytes are not there.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), ReadError>;
 
-    /// The bytes from an offset on, if what begins there was found whole, and nobody can have changed
-    /// it since.
+    /// The bytes from an offset on, where they lie, if nobody can change them and the whole was summed
+    /// when it was made so: then they need no sum of their own. `None` where there are none.
     #[inline]
-    fn known(&self, _offset: u64) -> Option<&[u8]> {
+    fn frozen(&self, _offset: u64) -> Option<&[u8]> {
         None
     }
-
-    /// Remembers that what begins at an offset is whole.
-    fn found_whole(&self, _offset: u64) {}
-
-    /// As [`Self::known`], of what belongs to the record at an offset and has a sum of its own.
-    fn is_body_known(&self, _record: u64) -> bool {
-        false
-    }
-
-    /// As [`Self::found_whole`].
-    fn found_body_whole(&self, _record: u64) {}
 }
 
 impl Bytes for &[u8] {
@@ -181,19 +170,20 @@ impl<B: Bytes> Map<B> {
         loop {
             let within = search.bucket * BUCKET_BYTES as u64;
             let offset = self.header.section(search.index).offset + within;
-            let bucket = match self.bytes.known(offset) {
+            let bucket = match self.bytes.frozen(offset) {
                 Some(lies) => lies.first_chunk().ok_or(ReadError::Damaged)?,
                 None => self.copied_bucket(search.index, search.bucket, &mut search.copy)?,
             };
             let (slots, _) = bucket.as_chunks::<4>();
-            while let Some(slot) = slots.get(search.next) {
+            let (search_slots, tag) = (search.slots, search.tag);
+            for (index, slot) in slots.iter().enumerate().skip(search.next) {
                 let slot = u32::from_le_bytes(*slot);
                 if slot == 0 {
                     return Ok(None);
                 }
-                search.next += 1;
-                if search.slots.tag(slot) == search.tag {
-                    return Ok(Some(search.slots.place(slot)));
+                if search_slots.tag(slot) == tag {
+                    search.next = index + 1;
+                    return Ok(Some(search_slots.place(slot)));
                 }
             }
             if search.left == 0 {
@@ -222,8 +212,6 @@ impl<B: Bytes> Map<B> {
             if checksum(slots, bucket_seed(index, bucket)) != u64_at(sum, 0) {
                 return Err(ReadError::Damaged);
             }
-            let offset = self.header.section(index).offset + within;
-            self.bytes.found_whole(offset);
             *room = Some(copy);
         }
         room.as_ref().ok_or(ReadError::Damaged)

@@ -6,7 +6,7 @@ use crate::layout::{
     BLOCK_BYTES, GROUP_HEAD_BYTES, MEMBERS_PER_GROUP_MAX, NAME_BYTES_MAX, OF_USER, SectionKind,
     USER_HEAD_BYTES, u32_at, u64_at,
 };
-use crate::order::Links;
+use crate::order::{Links, Place};
 use crate::read::{Bytes, Map, ReadError, is_ours};
 use crate::read_user::UserRoom;
 
@@ -54,7 +54,7 @@ impl<B: Bytes> Map<B> {
         let mut group = GroupHead::empty();
         let mut search = self.search(index, key);
         while let Some(place) = self.next_place(&mut search)? {
-            self.group_at(place, &mut group)?;
+            self.group_at(Place::Named(place), &mut group)?;
             if is_wanted(&group) {
                 return Ok(Some(group));
             }
@@ -85,27 +85,24 @@ impl<B: Bytes> Map<B> {
 
     /// Reads the group at a place. On an error the group holds nothing of use.
     #[inline(never)]
-    pub(crate) fn group_at(&self, place: u32, group: &mut GroupHead) -> Result<(), ReadError> {
-        if place & OF_USER != 0 {
-            return self.private_group_at(place ^ OF_USER, group);
+    pub(crate) fn group_at(&self, place: Place, group: &mut GroupHead) -> Result<(), ReadError> {
+        let number = place.number();
+        if number & OF_USER != 0 {
+            return self.private_group_at(place.of_user(), group);
         }
-        let offset = self.offset_of(SectionKind::Groups, place)?;
-        if let Some(lies) = self.bytes.known(offset) {
-            let block = lies.first_chunk().ok_or(ReadError::Damaged)?;
-            *group.body.block_mut() = *block;
+        let offset = self.offset_of(SectionKind::Groups, number)?;
+        if let (Place::Named(_), Some(lies)) = (place, self.bytes.frozen(offset)) {
+            *group.body.block_mut() = *lies.first_chunk().ok_or(ReadError::Damaged)?;
             return group.read(offset).map(|_| ());
         }
         let within = offset - self.header.section(SectionKind::Groups).offset;
         self.read_within(SectionKind::Groups, within, group.body.block_mut())?;
         let summed = group.read(offset)?;
-        if !group.is_whole(summed) {
-            return Err(ReadError::Damaged);
-        }
-        self.bytes.found_whole(offset);
-        Ok(())
+        let fits = group.fits_its_sum(summed);
+        fits.then_some(()).ok_or(ReadError::Damaged)
     }
 
-    fn private_group_at(&self, place: u32, group: &mut GroupHead) -> Result<(), ReadError> {
+    fn private_group_at(&self, place: Place, group: &mut GroupHead) -> Result<(), ReadError> {
         let mut room = UserRoom::default();
         let user = self.user_told_at(place, &mut room)?;
         let members = user.private_group().ok_or(ReadError::Damaged)?;
@@ -202,22 +199,18 @@ impl GroupHead {
             (within, lies)
         };
         self.body.set(lies);
-        let fits = self.name_bytes <= NAME_BYTES_MAX
-            && self.members <= MEMBERS_PER_GROUP_MAX
-            && self.members_bytes <= MEMBERS_PER_GROUP_MAX * (NAME_BYTES_MAX + 2);
+        let fits = self.members <= MEMBERS_PER_GROUP_MAX
+            && self.members_bytes <= MEMBERS_PER_GROUP_MAX * (NAME_BYTES_MAX + 2)
+            && is_ours(self.gid)
+            && is_name(self.name());
         fits.then_some(summed).ok_or(ReadError::Damaged)
     }
 
-    /// Believes what the checksum allows.
     #[inline]
-    fn is_whole(&self, summed: usize) -> bool {
-        let (sum, summed) = match self.body.block().get(..summed) {
-            Some(record) => record.split_at_checked(8).unwrap_or_default(),
-            None => return false,
-        };
-        group_checksum(self.gid, summed) == u64_at(sum, 0)
-            && is_ours(self.gid)
-            && is_name(self.name())
+    fn fits_its_sum(&self, summed: usize) -> bool {
+        let record = self.body.block().get(..summed);
+        let parts = record.and_then(|record| record.split_at_checked(8));
+        parts.is_some_and(|(sum, summed)| group_checksum(self.gid, summed) == u64_at(sum, 0))
     }
 }
 

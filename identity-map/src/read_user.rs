@@ -5,13 +5,13 @@ use crate::body::{Body, Lies};
 use crate::hash::{Part, checksum, part_seed};
 use crate::layout::{
     BLOCK_BYTES, FIELD_BYTES_MAX, GROUPS_PER_USER_MAX, NAME_BYTES_MAX, SectionKind,
-    USER_HEAD_BYTES, USER_RECORD_BYTES_MAX, rounded, u16_at, u32_at, u64_at,
+    USER_HEAD_BYTES, USER_RECORD_BYTES_MAX, USER_TEXT_BYTES_MAX, rounded, u16_at, u32_at, u64_at,
 };
-use crate::order::Links;
+use crate::order::{Links, Place};
 use crate::read::{Bytes, Map, ReadError, is_ours, place_at};
 
 /// Nothing but the NULs and the password field.
-const TEXT_BYTES_MIN: u16 = 6;
+const TEXT_BYTES_MIN: usize = 6;
 
 /// A user whose text was read and checked. It begins at the start of the buffer: name, password
 /// field, comment, home and shell as a passwd entry wants them, a NUL behind each.
@@ -39,19 +39,19 @@ pub struct GroupList {
 #[derive(Default)]
 pub(crate) struct UserRoom(Option<[u8; USER_RECORD_BYTES_MAX]>);
 
-/// A user's record, checked: its numbers, and the text and groups behind them.
+/// A user's record, whole: its numbers, and the text and groups behind them.
 pub(crate) struct CheckedUser<'a> {
     numbers: &'a [u8; USER_HEAD_BYTES],
     rest: &'a [u8],
     offset: u64,
 }
 
-/// Lengths of the parts of a record.
+/// Lengths of the parts of a record, as it says.
 struct Lengths {
-    name: u16,
-    gecos: u16,
-    home: u16,
-    shell: u16,
+    name: usize,
+    gecos: usize,
+    home: usize,
+    shell: usize,
     groups: usize,
 }
 
@@ -111,7 +111,7 @@ impl<B: Bytes> Map<B> {
         while let Some(place) = self.next_place(&mut search)? {
             let user = self.user_at(place, &mut room)?;
             if user.name() == Some(name) {
-                return Ok(Some(user.group_list()));
+                return user.group_list().map(Some);
             }
         }
         Ok(None)
@@ -137,7 +137,8 @@ impl<B: Bytes> Map<B> {
         }
     }
 
-    /// The user at a place. Inlined where it is called: what it tells is long, and would be moved.
+    /// The user at a place that this map names. Inlined where it is called: what it tells is long, and
+    /// would be moved.
     #[inline(always)]
     pub(crate) fn user_at<'r>(
         &'r self,
@@ -145,42 +146,45 @@ impl<B: Bytes> Map<B> {
         room: &'r mut UserRoom,
     ) -> Result<CheckedUser<'r>, ReadError> {
         let offset = self.offset_of(SectionKind::Users, place)?;
-        let record = match self.bytes.known(offset) {
-            Some(lies) => lies,
-            None => self.copied_user(offset, room)?,
-        };
-        let split = record.split_first_chunk().ok_or(ReadError::Damaged)?;
-        Ok(CheckedUser {
-            numbers: split.0,
-            rest: split.1,
-            offset,
-        })
+        match self.bytes.frozen(offset) {
+            Some(lies) => CheckedUser::of(lies, offset),
+            None => self.copied_user(offset, room),
+        }
     }
 
     /// The same, not inlined: the module that is loaded into every process is small.
     #[inline(never)]
     pub(crate) fn user_told_at<'r>(
         &'r self,
-        place: u32,
+        place: Place,
         room: &'r mut UserRoom,
     ) -> Result<CheckedUser<'r>, ReadError> {
-        self.user_at(place, room)
+        match place {
+            Place::Named(place) => self.user_at(place, room),
+            Place::Claimed(place) => {
+                self.copied_user(self.offset_of(SectionKind::Users, place)?, room)
+            }
+        }
     }
 
-    /// Copies a record, and believes what the checksum and every limit allow.
+    /// Copies a record, and believes what the checksum allows.
     #[inline(never)]
-    fn copied_user<'r>(&self, offset: u64, room: &'r mut UserRoom) -> Result<&'r [u8], ReadError> {
+    fn copied_user<'r>(
+        &self,
+        offset: u64,
+        room: &'r mut UserRoom,
+    ) -> Result<CheckedUser<'r>, ReadError> {
         let within = offset - self.header.section(SectionKind::Users).offset;
         let copy = room.0.insert([0; USER_RECORD_BYTES_MAX]);
         let (block, rest) = copy.split_at_mut(BLOCK_BYTES);
         self.read_within(SectionKind::Users, within, block)?;
         let numbers = block.first_chunk().ok_or(ReadError::Damaged)?;
         let lengths = Lengths::of(numbers);
-        let (uid, gid) = (u32_at(numbers, 16), u32_at(numbers, 20));
         if !lengths.are_possible() {
             return Err(ReadError::Damaged);
         }
         let summed_bytes = lengths.summed_bytes();
+        let uid = u32_at(numbers, 16);
         if summed_bytes > BLOCK_BYTES {
             let rest = rest.get_mut(..summed_bytes - BLOCK_BYTES);
             let rest = rest.ok_or(ReadError::Damaged)?;
@@ -189,19 +193,29 @@ impl<B: Bytes> Map<B> {
         let record = copy.get(..summed_bytes).ok_or(ReadError::Damaged)?;
         let (sum, summed) = record.split_at_checked(8).ok_or(ReadError::Damaged)?;
         let text = record.get(USER_HEAD_BYTES..lengths.text_end());
-        let whole = user_checksum(uid, summed) == u64_at(sum, 0)
-            && is_ours(uid)
-            && is_ours(gid)
+        let is_whole = user_checksum(uid, summed) == u64_at(sum, 0)
             && text.is_some_and(|text| lengths.end_well(text));
-        if !whole {
+        if !is_whole {
             return Err(ReadError::Damaged);
         }
-        self.bytes.found_whole(offset);
-        Ok(copy)
+        CheckedUser::of(copy, offset)
     }
 }
 
 impl<'a> CheckedUser<'a> {
+    /// Whatever a map says, the ids are ones that a directory gives.
+    #[inline]
+    fn of(record: &'a [u8], offset: u64) -> Result<Self, ReadError> {
+        let (numbers, rest) = record.split_first_chunk().ok_or(ReadError::Damaged)?;
+        let user = Self {
+            numbers,
+            rest,
+            offset,
+        };
+        let is_possible = is_ours(user.uid()) && is_ours(user.gid());
+        is_possible.then_some(user).ok_or(ReadError::Damaged)
+    }
+
     #[inline]
     pub(crate) fn uid(&self) -> u32 {
         u32_at(self.numbers, 16)
@@ -212,26 +226,38 @@ impl<'a> CheckedUser<'a> {
         self.rest.get(..usize::from(self.numbers[47]))
     }
 
-    /// A buffer is too small only for a user who is wanted and whole.
+    #[inline]
+    fn gid(&self) -> u32 {
+        u32_at(self.numbers, 20)
+    }
+
+    /// Whatever a map says, no field begins behind the text, which has an end. A buffer is too small
+    /// only for a user who is wanted and whole.
     #[inline]
     pub(crate) fn hand_over(&self, buffer: &mut [u8]) -> Result<UserRecord, ReadError> {
         let lengths = Lengths::of(self.numbers);
-        let text = self.rest.get(..usize::from(lengths.text_bytes()));
+        let text = self.rest.get(..lengths.text_bytes());
         let text = text.ok_or(ReadError::Damaged)?;
+        if text.len() > USER_TEXT_BYTES_MAX || text.last() != Some(&0) {
+            return Err(ReadError::Damaged);
+        }
         let room = buffer.get_mut(..text.len());
         room.ok_or(ReadError::BufferTooSmall)?.copy_from_slice(text);
         Ok(UserRecord {
             uid: self.uid(),
-            gid: u32_at(self.numbers, 20),
+            gid: self.gid(),
             starts: lengths.starts(),
-            text_bytes: lengths.text_bytes(),
+            text_bytes: in_text(text.len()),
         })
     }
 
     /// Whose groups, how many, and where they lie.
     #[inline]
-    fn group_list(&self) -> GroupList {
+    fn group_list(&self) -> Result<GroupList, ReadError> {
         let lengths = Lengths::of(self.numbers);
+        if !lengths.are_possible() {
+            return Err(ReadError::Damaged);
+        }
         let within = lengths.list_at();
         let lies = if lengths.end() <= BLOCK_BYTES {
             Lies::Here(within)
@@ -242,11 +268,11 @@ impl<'a> CheckedUser<'a> {
                 sum: u64_at(self.numbers, 8),
             }
         };
-        GroupList {
+        Ok(GroupList {
             uid: self.uid(),
             count: lengths.groups,
             body: Body::new(self.block(), lies),
-        }
+        })
     }
 
     /// What is read of a record at once.
@@ -299,30 +325,30 @@ impl Lengths {
     #[inline]
     fn of(numbers: &[u8; USER_HEAD_BYTES]) -> Self {
         Self {
-            name: u16::from(numbers[47]),
-            gecos: u16_at(numbers, 40),
-            home: u16_at(numbers, 42),
-            shell: u16_at(numbers, 44),
+            name: usize::from(numbers[47]),
+            gecos: usize::from(u16_at(numbers, 40)),
+            home: usize::from(u16_at(numbers, 42)),
+            shell: usize::from(u16_at(numbers, 44)),
             groups: u32_at(numbers, 36) as usize,
         }
     }
 
     fn are_possible(&self) -> bool {
         let longest = self.gecos.max(self.home).max(self.shell);
-        usize::from(self.name) <= NAME_BYTES_MAX
-            && usize::from(longest) <= FIELD_BYTES_MAX
+        self.name <= NAME_BYTES_MAX
+            && longest <= FIELD_BYTES_MAX
             && self.groups <= GROUPS_PER_USER_MAX
     }
 
     /// Of the five fields, each with its NUL.
     #[inline]
-    fn text_bytes(&self) -> u16 {
+    fn text_bytes(&self) -> usize {
         self.name + self.gecos + self.home + self.shell + TEXT_BYTES_MIN
     }
 
     #[inline]
     fn text_end(&self) -> usize {
-        USER_HEAD_BYTES + usize::from(self.text_bytes())
+        USER_HEAD_BYTES + self.text_bytes()
     }
 
     #[inline]
@@ -351,14 +377,21 @@ impl Lengths {
         following.into_iter().all(|start| nul(start - 1)) && text.last() == Some(&0)
     }
 
-    /// Where each field of the text begins.
+    /// Where each field of a text begins that is not too long.
     #[inline]
     fn starts(&self) -> [u16; 5] {
         let password = self.name + 1;
         let comment = password + 2;
         let directory = comment + self.gecos + 1;
-        [0, password, comment, directory, directory + self.home + 1]
+        let shell = directory + self.home + 1;
+        [0, password, comment, directory, shell].map(in_text)
     }
+}
+
+/// A place in a text of at most [`USER_TEXT_BYTES_MAX`] bytes.
+#[inline]
+fn in_text(at: usize) -> u16 {
+    u16::try_from(at).unwrap_or(0)
 }
 
 impl GroupList {

@@ -1,4 +1,4 @@
-//! Listing of users and groups. Between two calls only one number is remembered, so nothing is
+//! Listing of users and groups. Between two calls only two numbers are remembered, so nothing is
 //! locked, nothing is held across fork, and a map replaced in the middle does no harm.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,13 +12,13 @@ use crate::source::with_map;
 
 /// How far a listing has come.
 #[derive(Debug, Default)]
-pub struct Listing(AtomicU64);
+pub struct Listing([AtomicU64; 2]);
 
 impl Listing {
     /// A listing that has not begun.
     #[must_use]
     pub const fn new() -> Self {
-        Self(AtomicU64::new(0))
+        Self([AtomicU64::new(0), AtomicU64::new(0)])
     }
 
     /// Begins again.
@@ -66,11 +66,15 @@ impl Listing {
         })
     }
 
+    /// Two numbers that other threads have written apart are a cursor of no map.
     fn cursor(&self) -> Cursor {
-        Cursor::from_number(self.0.load(Ordering::Relaxed))
+        let [place, with_map] = &self.0;
+        Cursor::from_numbers([place, with_map].map(|number| number.load(Ordering::Relaxed)))
     }
 
     fn remember(&self, cursor: Cursor) {
-        self.0.store(cursor.number(), Ordering::Relaxed);
+        for (remembered, number) in self.0.iter().zip(cursor.numbers()) {
+            remembered.store(number, Ordering::Relaxed);
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use identity_map::Map;
+use identity_map::{Map, Standing};
 use local_protocol::Client;
 
 use crate::exchange::{Exchange, Reader};
@@ -23,7 +23,7 @@ use crate::source::Source;
 pub(crate) const LOOKUPS_WORTH_A_FILE: u32 = 16;
 /// From connecting to the whole answer.
 const DEADLINE: Duration = Duration::from_millis(50);
-/// A cacher that was killed cannot say *superseded*: so often the published file is looked at.
+/// Once the cacher has ended, nobody says *superseded*: so often the published file is looked at.
 const LOOK_AGAIN_AFTER_MS: u64 = 1000;
 
 static HELD: Exchange<Held> = Exchange::new();
@@ -78,7 +78,7 @@ fn asked_for(sources: Sources<'_>) -> Option<Reader<'static, Held>> {
     match ffi::uncancelled(|| memory_file(sources.socket)) {
         Some(map) => {
             PAUSE.end();
-            let look_again_at = AtomicU64::new(now + LOOK_AGAIN_AFTER_MS);
+            let look_again_at = AtomicU64::new(0);
             turn.put(Held { map, look_again_at });
         }
         None => PAUSE.begin(now),
@@ -91,29 +91,35 @@ fn memory_file(socket: &Path) -> Option<Map<Source>> {
     let mut cacher = Client::connect(socket, DEADLINE).ok()?;
     let [map, mark] = cacher.ask_for_identity_map().ok()??;
     let map = Map::open_memory(map.as_fd(), mark.as_fd()).ok()?;
-    (!map.is_superseded()).then(|| map.with_bytes(Source::Memory))
+    let standing = map.bytes().standing();
+    (standing != Standing::Superseded).then(|| map.with_bytes(Source::Memory))
 }
 
 impl Held {
     fn is_in_force(&self, sources: Sources<'_>) -> bool {
-        let superseded = match self.map.bytes() {
-            Source::Memory(memory) => memory.is_superseded(),
-            Source::File(_) => true,
+        let standing = match self.map.bytes() {
+            Source::Memory(memory) => memory.standing(),
+            Source::File(_) => Standing::Superseded,
         };
-        let now = ffi::milliseconds();
-        let due = self.look_again_at.load(Relaxed);
-        !superseded && (now < due || self.is_still_published(sources, due, now))
+        match standing {
+            Standing::InForce => true,
+            Standing::Superseded => false,
+            Standing::Orphaned => self.is_still_published(sources),
+        }
     }
 
-    /// Compares with the published file. One that is missing or cannot be read says nothing: what
-    /// is held keeps answering.
+    /// Compares with the published file, now and then. One that is missing or cannot be read says
+    /// nothing: what is held keeps answering.
     #[cold]
-    fn is_still_published(&self, sources: Sources<'_>, due: u64, now: u64) -> bool {
+    fn is_still_published(&self, sources: Sources<'_>) -> bool {
+        let (now, due) = (ffi::milliseconds(), self.look_again_at.load(Relaxed));
         let next = now + LOOK_AGAIN_AFTER_MS;
-        let mine = self
-            .look_again_at
-            .compare_exchange(due, next, Relaxed, Relaxed);
-        if mine.is_err() {
+        let is_due = now >= due
+            && self
+                .look_again_at
+                .compare_exchange(due, next, Relaxed, Relaxed)
+                .is_ok();
+        if !is_due {
             return true;
         }
         // The file is closed in here as well: to close is a point of cancellation.

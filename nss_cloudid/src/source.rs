@@ -27,31 +27,10 @@ impl Bytes for Source {
     }
 
     #[inline]
-    fn known(&self, offset: u64) -> Option<&[u8]> {
+    fn frozen(&self, offset: u64) -> Option<&[u8]> {
         match self {
-            Self::Memory(memory) => memory.known(offset),
+            Self::Memory(memory) => memory.frozen(offset),
             Self::File(_) => None,
-        }
-    }
-
-    fn found_whole(&self, offset: u64) {
-        match self {
-            Self::Memory(memory) => memory.found_whole(offset),
-            Self::File(_) => (),
-        }
-    }
-
-    fn is_body_known(&self, record: u64) -> bool {
-        match self {
-            Self::Memory(memory) => memory.is_body_known(record),
-            Self::File(_) => false,
-        }
-    }
-
-    fn found_body_whole(&self, record: u64) {
-        match self {
-            Self::Memory(memory) => memory.found_body_whole(record),
-            Self::File(_) => (),
         }
     }
 }

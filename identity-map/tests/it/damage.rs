@@ -39,7 +39,7 @@ pub(crate) fn answers<B: Bytes>(map: &Map<B>) -> Vec<Result<Answer, ReadError>> 
                 ))))
             }));
         }
-        let cursor = Cursor::from_number(u64::from(70_000 + number));
+        let cursor = Cursor::from_numbers([u64::from(70_000 + number), 0]);
         let next = find(|buffer| Ok(map.user_after(cursor, buffer)?.map(|(user, _)| user)));
         answers.push(next.map(Answer::User));
     }

@@ -1,18 +1,18 @@
 //! The sealed memory file: the same answers, and nobody can harm a process that has mapped it.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 
-use identity_map::{Cursor, Map, MapContent, Mark, MemoryFile, ReadError, SealedMap, write_map};
+use identity_map::{Cursor, Map, Mark, MemoryFile, ReadError, SealedMap, Standing, write_map};
 use rustix::fs::{FallocateFlags, MemfdFlags, SealFlags};
 use rustix::fs::{fallocate, fcntl_add_seals, ftruncate, memfd_create};
 use rustix::io::Errno;
 
 use crate::damage::{answers, only_truth_or_error};
-use crate::ffi::Writable;
-use crate::sample::{by_name, content, group, opened};
+use crate::ffi::{Child, Writable};
+use crate::sample::{by_name, content, opened};
 
 const MAP_NEEDS: [SealFlags; 4] = [
     SealFlags::SHRINK,
@@ -78,7 +78,7 @@ fn nss_01_root_cannot_change_a_memory_file() {
     }
     only_truth_or_error(&map);
     assert!(by_name(&map, "person3").unwrap().is_some());
-    assert!(!map.is_superseded());
+    assert_eq!(map.standing(), Standing::InForce);
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn nss_02_whoever_can_still_write_a_memory_file_cannot_seal_it() {
 fn nss_01_a_file_without_all_seals_is_never_mapped() {
     let bytes = write_map(&content(10)).unwrap();
     let (sealed, mark) = in_force(&bytes);
-    for (needed, contents) in [(MAP_NEEDS, &bytes[..]), (MARK_NEEDS, &[0; 8])] {
+    for (needed, contents) in [(MAP_NEEDS, &bytes[..]), (MARK_NEEDS, &[0; 16])] {
         for missing in needed {
             let file = memory_file(contents);
             let others = needed.into_iter().filter(|seal| *seal != missing);
@@ -136,7 +136,7 @@ fn a_sealed_file_that_is_no_map_or_no_mark_is_refused() {
         assert_eq!(refused, ReadError::Damaged, "{} bytes", bytes.len());
         assert!(SealedMap::new(bytes).is_err(), "{} bytes", bytes.len());
     }
-    for bytes in [&[][..], b"1234567", b"123456789"] {
+    for bytes in [&[][..], b"12345678", b"123456789012345"] {
         let file = with(bytes, MARK_NEEDS);
         let refused = refusal(sealed.file(), file.as_fd());
         assert_eq!(refused, ReadError::Damaged, "{} bytes", bytes.len());
@@ -147,15 +147,23 @@ fn a_sealed_file_that_is_no_map_or_no_mark_is_refused() {
 fn a_superseded_map_says_so_in_every_process_that_has_it() {
     let (sealed, mark) = in_force(&write_map(&content(10)).unwrap());
     let readers = [mapped(&sealed, &mark), mapped(&sealed, &mark)];
-    assert!(readers.iter().all(|map| !map.is_superseded()));
+    assert!(
+        readers
+            .iter()
+            .all(|map| map.standing() == Standing::InForce)
+    );
     let next = SealedMap::new(&write_map(&content(11)).unwrap()).unwrap();
     mark.put(Some(&next));
-    assert!(readers.iter().all(Map::is_superseded));
+    assert!(
+        readers
+            .iter()
+            .all(|map| map.standing() == Standing::Superseded)
+    );
     only_truth_or_error(&readers[0]);
     assert!(by_name(&readers[0], "person3").unwrap().is_some());
-    assert!(!mapped(&next, &mark).is_superseded());
+    assert_eq!(mapped(&next, &mark).standing(), Standing::InForce);
     mark.put(None);
-    assert!(mapped(&next, &mark).is_superseded());
+    assert_eq!(mapped(&next, &mark).standing(), Standing::Superseded);
 }
 
 #[test]
@@ -168,20 +176,67 @@ fn maps_that_differ_in_one_letter_are_not_taken_for_each_other() {
     let (sealed, mark) = in_force(&one);
     assert!(!opened(&one).is_same_as(&opened(&other)));
     mark.put(Some(&SealedMap::new(&other).unwrap()));
-    assert!(mapped(&sealed, &mark).is_superseded());
+    assert_eq!(mapped(&sealed, &mark).standing(), Standing::Superseded);
 }
 
 #[test]
-fn nss_02_a_flipped_bit_in_a_sealed_map_is_never_an_answer() {
+fn nss_02_a_map_with_a_flipped_bit_is_never_sealed() {
     let mut bytes = write_map(&content(10)).unwrap();
+    for at in 0..bytes.len() {
+        bytes[at] ^= 1 << (at % 8);
+        let sealed = SealedMap::new(&bytes);
+        assert_eq!(sealed.is_ok(), (12..16).contains(&at), "byte {at}");
+        bytes[at] ^= 1 << (at % 8);
+    }
+}
+
+#[test]
+fn nss_02_a_hostile_sealed_map_names_no_foreign_id_and_hands_over_no_text_without_end() {
     let mark = Mark::new().unwrap();
-    for at in (384..bytes.len()).step_by(3) {
-        bytes[at] ^= 1 << (at % 8);
-        let map = mapped(&SealedMap::new(&bytes).unwrap(), &mark);
-        // What was refused once is not believed later.
-        only_truth_or_error(&map);
-        only_truth_or_error(&map);
-        bytes[at] ^= 1 << (at % 8);
+    let whole = write_map(&content(10)).unwrap();
+    for at in 384..whole.len() {
+        for value in [0, 1, 0x41, 0x7f, 0xff] {
+            let mut bytes = whole.clone();
+            bytes[at] = value;
+            let file = memory_file(&bytes);
+            fcntl_add_seals(&file, MAP_NEEDS.into_iter().collect()).unwrap();
+            let map = Map::open_memory(file.as_fd(), mark.file()).unwrap();
+            all_that_is_told_is_fit_for_glibc(&map);
+        }
+    }
+}
+
+fn all_that_is_told_is_fit_for_glibc(map: &Map<MemoryFile>) {
+    const IDS: std::ops::RangeInclusive<u32> = 60_000..=0x7fff_ffff;
+    let mut users = Vec::new();
+    let mut buffer = [0; 1024];
+    let mut cursor = Cursor::default();
+    while let Ok(Some((user, next))) = map.user_after(cursor, &mut buffer) {
+        users.push((user, buffer));
+        cursor = next;
+    }
+    for number in 0..10_u32 {
+        let name = format!("person{number}");
+        let named = map.user_by_name(name.as_bytes(), &mut buffer);
+        users.extend(named.ok().flatten().map(|user| (user, buffer)));
+        let numbered = map.user_by_id(70_000 + number, &mut buffer);
+        users.extend(numbered.ok().flatten().map(|user| (user, buffer)));
+        if let Ok(Some(list)) = map.group_list_of(name.as_bytes()) {
+            let mut ids = vec![0; list.bytes()];
+            let told = map.read_group_list(&list, &mut ids).is_ok();
+            let (ids, _) = ids.as_chunks::<4>();
+            let fit = |id: &[u8; 4]| IDS.contains(&u32::from_le_bytes(*id));
+            assert!(!told || ids.iter().all(fit));
+        }
+        let group = map.group_by_id(90_000 + number);
+        if let Ok(Some(group)) = group {
+            assert!(IDS.contains(&group.gid()) && !group.name().contains(&0));
+        }
+    }
+    for (user, text) in users {
+        assert!(IDS.contains(&user.uid) && IDS.contains(&user.gid));
+        assert!(user.starts.into_iter().all(|start| start < user.text_bytes));
+        assert_eq!(text[usize::from(user.text_bytes) - 1], 0);
     }
 }
 
@@ -196,7 +251,7 @@ fn nss_02_nothing_but_the_start_of_a_checked_record_is_believed() {
     let mut buffer = [0; 1024];
     for last in 69_999..70_009 {
         for place in 0..places {
-            let cursor = Cursor::from_number(u64::from(last) | u64::from(place) << 32);
+            let cursor = Cursor::from_numbers([u64::from(last) | u64::from(place) << 32, 0]);
             let (user, _) = map.user_after(cursor, &mut buffer).unwrap().unwrap();
             assert_eq!(user.uid, last + 1, "place {place}");
         }
@@ -216,31 +271,37 @@ fn refusal(map: BorrowedFd<'_>, mark: BorrowedFd<'_>) -> ReadError {
 }
 
 #[test]
-fn nss_02_a_flipped_bit_in_a_long_list_of_a_sealed_map_is_an_error_each_time() {
-    let names: Vec<String> = (0..3_000).map(|n| format!("person{n:06}")).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let content = MapContent {
-        groups: vec![group("everybody", 70_001, &names)],
-        ..MapContent::default()
-    };
-    let mut bytes = write_map(&content).unwrap();
-    let members = |bytes: &[u8]| {
-        let map = mapped(&SealedMap::new(bytes).unwrap(), &Mark::new().unwrap());
-        let everybody = map.group_by_id(70_001).unwrap().unwrap();
-        let mut room = vec![0; everybody.members_bytes()];
-        let tries = [(); 2].map(|()| map.read_members(&everybody, &mut room));
-        (tries, room)
-    };
-    let (tries, whole) = members(&bytes);
-    assert_eq!(tries, [Ok(()); 2]);
-    let (lengths, names) = whole.split_at(3_000);
-    let at = |part: &[u8]| {
-        let mut windows = bytes.windows(part.len());
-        windows.position(|here| here == part).unwrap()
-    };
-    for at in [at(lengths), at(names) + names.len() - 1] {
-        bytes[at] ^= 0x20;
-        assert_eq!(members(&bytes).0, [Err(ReadError::Damaged); 2], "byte {at}");
-        bytes[at] ^= 0x20;
-    }
+fn a_cacher_that_was_killed_is_missed_at_once() {
+    let bytes = write_map(&content(10)).unwrap();
+    let (mut told, mut tell) = std::io::pipe().unwrap();
+    let cacher = Child::doing(|| {
+        let (sealed, mark) = in_force(&bytes);
+        for file in [sealed.file(), mark.file()] {
+            tell.write_all(&file.as_raw_fd().to_ne_bytes()).unwrap();
+        }
+        loop {
+            std::thread::park();
+        }
+    });
+    let [file, mark] = [(); 2].map(|()| {
+        let mut number = [0; 4];
+        told.read_exact(&mut number).unwrap();
+        let number = i32::from_ne_bytes(number);
+        File::open(format!("/proc/{}/fd/{number}", cacher.id())).unwrap()
+    });
+    let map = Map::open_memory(file.as_fd(), mark.as_fd()).unwrap();
+    assert_eq!(map.standing(), Standing::InForce);
+    drop(cacher);
+    assert_eq!(map.standing(), Standing::Orphaned);
+    only_truth_or_error(&map);
+    assert!(by_name(&map, "person3").unwrap().is_some());
+}
+
+#[test]
+fn a_mark_that_is_given_up_orphans_its_map() {
+    let (sealed, mark) = in_force(&write_map(&content(10)).unwrap());
+    let map = mapped(&sealed, &mark);
+    assert_eq!(map.standing(), Standing::InForce);
+    drop(mark);
+    assert_eq!(map.standing(), Standing::Orphaned);
 }

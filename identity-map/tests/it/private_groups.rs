@@ -31,7 +31,7 @@ fn listed(map: &Map<&[u8]>, mut cursor: Cursor) -> Vec<(String, u32, Vec<String>
         let name = String::from_utf8_lossy(group.name()).into_owned();
         let members = members_of(map, &group).unwrap_or_default();
         found.push((name, group.gid(), members));
-        cursor = Cursor::from_number(next.number());
+        cursor = Cursor::from_numbers(next.numbers());
     }
     found
 }

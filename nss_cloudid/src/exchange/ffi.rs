@@ -98,7 +98,8 @@ impl<T> Exchange<T> {
         }
     }
 
-    /// The value, if there is one now.
+    /// The value, if there is one now. Inlined: what it tells is long, and would be moved.
+    #[inline(always)]
     pub fn read(&self) -> Option<Reader<'_, T>> {
         let number = self.current.load(SeqCst);
         let index = number.checked_sub(1)?;
