@@ -17,10 +17,10 @@ use crate::lookup::Sources;
 use crate::pause::Pause;
 use crate::source::Source;
 
-/// So many lookups that read the file cost as much as asking for the memory file. A process that
-/// makes fewer never asks; one that makes more pays at most twice what would have been best, also
-/// when the map is replaced again and again. docs/decisions/0003 has the measurements.
-pub(crate) const LOOKUPS_WORTH_A_FILE: u32 = 16;
+/// So many lookups that read the file cost a young process as much as asking for the memory file.
+/// One that makes fewer never asks; one that makes more pays at most twice what would have been
+/// best, also when the map is replaced again and again. docs/decisions/0003 has the measurements.
+pub(crate) const LOOKUPS_WORTH_A_FILE: u32 = 64;
 /// From connecting to the whole answer.
 const DEADLINE: Duration = Duration::from_millis(50);
 /// Once the cacher has ended, nobody says *superseded*: so often the published file is looked at.

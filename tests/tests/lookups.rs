@@ -131,7 +131,7 @@ fn nss_07_opens_follow_no_link_survive_no_exec_and_what_is_received_is_closed_on
     web.ok(&format!(
         "strace -qq -o /tmp/trace -e trace=open,openat,openat2,socket,recvmsg,mmap,close,dup,dup2,dup3,fcntl \
          getent passwd {} > /dev/null",
-        ["alice"; 60].join(" ")
+        ["alice"; 200].join(" ")
     ));
     let trace = web.read("/tmp/trace");
     let mut lines = trace.lines();

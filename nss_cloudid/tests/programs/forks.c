@@ -42,7 +42,7 @@ static void *look_up(void *unused)
 static void in_child(void)
 {
     alarm(CHILD_SECONDS);
-    for (int each = 0; each < 10; each++)
+    for (int each = 0; each < 20; each++)
         all_is_right();
     execl(program, program, path, "child", (char *)NULL);
     wrong("no exec");
@@ -71,7 +71,7 @@ int main(int count, char **arguments)
     module = module_at(path);
     all_is_right();
     if (strcmp(arguments[2], "child") == 0) {
-        for (int each = 0; each < 10; each++)
+        for (int each = 0; each < 20; each++)
             all_is_right();
         return 0;
     }

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 
 /* So many rounds make a process ask for the map in memory. */
-enum { ENOUGH_ROUNDS = 12, SMALLEST_STACK = 16384 };
+enum { ENOUGH_ROUNDS = 24, SMALLEST_STACK = 16384 };
 
 static struct module module;
 

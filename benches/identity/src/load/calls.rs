@@ -13,7 +13,7 @@ use identity_bench::{Outcome, median};
 /// Calls that are timed together, so that reading the clock does not count.
 const BATCH: u32 = 16;
 /// Calls of a process before it counts as one that makes many.
-const EARLY: usize = 64;
+const EARLY: usize = 256;
 /// Calls longer than this are timed one by one.
 const LONG: Duration = Duration::from_micros(2);
 
