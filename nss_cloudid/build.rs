@@ -1,6 +1,7 @@
 //! Names the shared object as glibc looks for it, keeps it in place once loaded (a program that
-//! closes it while a lookup runs in another thread must not pull the code away), and links the
-//! unwinder into it, so that no process loads another library for it.
+//! closes it while a lookup runs in another thread must not pull the code away), has all its tables
+//! bound and protected when it is loaded, and links the unwinder into it, so that no process loads
+//! another library for it.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,7 +9,7 @@ use std::process::Command;
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libnss_cloudid.so.2");
-    println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
+    println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete,-z,now");
     println!("cargo::rustc-cdylib-link-arg=-Wl,--icf=all,-O2");
     let tried = std::env::var_os("CARGO_CFG_TARGET_ARCH").is_some_and(|arch| arch == "x86_64");
     if let Some(folder) = folder_of_unwinder().filter(|_| tried) {

@@ -73,7 +73,7 @@ impl<B: Bytes> Map<B> {
         let mut search = self.search(SectionKind::UsersByName, name);
         while let Some(place) = self.next_place(&mut search)? {
             let user = self.user_at(place, &mut room)?;
-            if user.name() == Some(name) {
+            if user.is_named(name) {
                 return user.hand_over(buffer).map(Some);
             }
         }
@@ -110,7 +110,7 @@ impl<B: Bytes> Map<B> {
         let mut search = self.search(SectionKind::UsersByName, name);
         while let Some(place) = self.next_place(&mut search)? {
             let user = self.user_at(place, &mut room)?;
-            if user.name() == Some(name) {
+            if user.is_named(name) {
                 return user.group_list().map(Some);
             }
         }
@@ -219,6 +219,11 @@ impl<'a> CheckedUser<'a> {
     #[inline]
     pub(crate) fn uid(&self) -> u32 {
         u32_at(self.numbers, 16)
+    }
+
+    #[inline]
+    fn is_named(&self, name: &[u8]) -> bool {
+        self.name().is_some_and(|own| are_same(own, name))
     }
 
     #[inline]
@@ -386,6 +391,18 @@ impl Lengths {
         let shell = directory + self.home + 1;
         [0, password, comment, directory, shell].map(in_text)
     }
+}
+
+/// Compared here and not by `memcmp`: to call another library takes longer than a name does.
+#[inline(never)]
+fn are_same(one: &[u8], other: &[u8]) -> bool {
+    let ((words, rest), (other_words, other_rest)) = (one.as_chunks::<8>(), other.as_chunks::<8>());
+    one.len() == other.len()
+        && words
+            .iter()
+            .zip(other_words)
+            .all(|(one, other)| one == other)
+        && rest.iter().zip(other_rest).all(|(one, other)| one == other)
 }
 
 /// A place in a text of at most [`USER_TEXT_BYTES_MAX`] bytes.

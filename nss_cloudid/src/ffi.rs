@@ -1,5 +1,5 @@
 //! What glibc calls. Every function goes through one guard: no panic leaves it, `errno` is what the
-//! status says, and after a success it is what it was before. All `unsafe` of the module is here:
+//! status says, and after a success it is what it was before, because what could set it puts it back. All `unsafe` of the module is here:
 //! reading what glibc points to, and pointing into the buffer that glibc gave.
 //!
 //! No panic hook is installed: nothing here panics by itself (no index, no unwrap), and a hook would
@@ -10,13 +10,13 @@
     reason = "glibc passes raw pointers and expects unmangled symbols"
 )]
 
-use std::ffi::CStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use libc::{c_char, c_int, c_long, gid_t, size_t, uid_t};
 use libnss::group::CGroup;
 use libnss::interop::NssStatus;
 use libnss::passwd::CPasswd;
+use posix_names::NAME_BYTES_MAX;
 
 use crate::answer::Failure;
 use crate::enumeration::Listing;
@@ -334,7 +334,7 @@ impl GidArray<'_> {
             let wanted = needed.max(room.saturating_mul(2));
             let (bytes, told) = sizes(wanted).ok_or(Failure::OutOfMemory)?;
             // SAFETY: the array came from malloc, and from here on only the new address is used.
-            start = unsafe { libc::realloc(start.cast(), bytes) }.cast();
+            start = keeping_errno(|| unsafe { libc::realloc(start.cast(), bytes) }).cast();
             if start.is_null() {
                 return Err(Failure::OutOfMemory);
             }
@@ -396,14 +396,25 @@ fn sizes(ids: usize) -> Option<(size_t, c_long)> {
     ))
 }
 
+/// As much of a string as a name can have, and one byte more of what is too long for one. Read here and
+/// not by `strlen`: to call another library just after a system call, which glibc makes before it
+/// calls, takes longer than that.
+///
 /// # Safety
 /// `name` is null or a C string that lives as long as what is returned.
+#[inline(never)]
 unsafe fn text<'a>(name: *const c_char) -> &'a [u8] {
     if name.is_null() {
         return &[];
     }
-    // SAFETY: the caller vouches for the string.
-    unsafe { CStr::from_ptr(name) }.to_bytes()
+    let start: *const u8 = name.cast();
+    let mut length = 0;
+    // SAFETY: the caller vouches for the string, whose end was not met before.
+    while length <= NAME_BYTES_MAX && unsafe { start.wrapping_add(length).read() } != 0 {
+        length += 1;
+    }
+    // SAFETY: so many bytes of the string were read.
+    unsafe { std::slice::from_raw_parts(start, length) }
 }
 
 /// Runs one answer and tells glibc how it went.
@@ -411,22 +422,33 @@ unsafe fn text<'a>(name: *const c_char) -> &'a [u8] {
 /// # Safety
 /// `errno_place` can be written.
 unsafe fn guarded(errno_place: *mut c_int, answer: impl FnOnce() -> Result<(), Failure>) -> c_int {
-    // SAFETY: always the address of this thread's `errno`.
-    let thread_errno = unsafe { libc::__errno_location() };
-    // SAFETY: as above.
-    let before = unsafe { thread_errno.read() };
     let outcome = catch_unwind(AssertUnwindSafe(answer)).unwrap_or(Err(Failure::Unavailable));
     let (status, errno) = match outcome {
-        Ok(()) => (NssStatus::Success, before),
+        Ok(()) => return NssStatus::Success as c_int,
         Err(failure) => failure.for_glibc(),
     };
-    // SAFETY: as above.
-    unsafe { thread_errno.write(errno) };
-    if status != NssStatus::Success {
-        // SAFETY: the caller vouches for the address.
-        unsafe { errno_place.write(errno) };
-    }
+    // SAFETY: the caller vouches for the address.
+    unsafe { errno_place.write(errno) };
+    set_errno(errno);
     status as c_int
+}
+
+/// Does something that may set `errno`, and puts it back.
+fn keeping_errno<T>(work: impl FnOnce() -> T) -> T {
+    // SAFETY: has no condition.
+    let place = unsafe { libc::__errno_location() };
+    // SAFETY: always the address of this thread's `errno`.
+    let before = unsafe { place.read() };
+    let done = work();
+    set_errno(before);
+    done
+}
+
+fn set_errno(errno: c_int) {
+    // SAFETY: has no condition.
+    let place = unsafe { libc::__errno_location() };
+    // SAFETY: always the address of this thread's `errno`.
+    unsafe { place.write(errno) };
 }
 
 unsafe extern "C" {
@@ -437,7 +459,7 @@ const CANCEL_ENABLE: c_int = 0;
 const CANCEL_DISABLE: c_int = 1;
 
 /// Does something that opens, waits or closes, as a thread that cannot be cancelled meanwhile: a
-/// cancellation would unwind through Rust, which ends the process.
+/// cancellation would unwind through Rust, which ends the process. `errno` is the same afterwards.
 pub(crate) fn uncancelled<T>(work: impl FnOnce() -> T) -> T {
     struct Restored(c_int);
     impl Drop for Restored {
@@ -450,7 +472,7 @@ pub(crate) fn uncancelled<T>(work: impl FnOnce() -> T) -> T {
     // SAFETY: sets this thread's own state, and writes the one before.
     unsafe { pthread_setcancelstate(CANCEL_DISABLE, &raw mut before) };
     let _restored = Restored(before);
-    work()
+    keeping_errno(work)
 }
 
 /// Milliseconds on a clock that only goes forward, read without a system call.

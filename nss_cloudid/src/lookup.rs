@@ -33,32 +33,28 @@ impl Sources<'static> {
 }
 
 /// What a map says to a question.
-enum Told {
-    Found,
+enum Told<T> {
+    Found(T),
     Nobody,
     AskCacher,
 }
 
-impl Told {
+impl<T> Told<T> {
     #[inline]
-    fn by_id(map: &Map<Source>, id: u32, found: bool) -> Self {
-        if found {
-            Self::Found
-        } else if map.owners() != Owners::Off && map.ranges_hold(id) {
-            Self::AskCacher
-        } else {
-            Self::Nobody
+    fn by_id(map: &Map<Source>, id: u32, found: Option<T>) -> Self {
+        match found {
+            Some(found) => Self::Found(found),
+            None if map.owners() != Owners::Off && map.ranges_hold(id) => Self::AskCacher,
+            None => Self::Nobody,
         }
     }
 
     #[inline]
-    fn by_name(map: &Map<Source>, found: bool) -> Self {
-        if found {
-            Self::Found
-        } else if map.owners() == Owners::All {
-            Self::AskCacher
-        } else {
-            Self::Nobody
+    fn by_name(map: &Map<Source>, found: Option<T>) -> Self {
+        match found {
+            Some(found) => Self::Found(found),
+            None if map.owners() == Owners::All => Self::AskCacher,
+            None => Self::Nobody,
         }
     }
 }
@@ -72,13 +68,12 @@ pub fn user_by_name(
     name: &[u8],
     buffer: &mut [u8],
 ) -> Result<UserPlaces, Failure> {
-    let mut user = None;
     let told = with_map(sources, |map| {
-        user = map.user_by_name(name, buffer)?;
-        Ok(Told::by_name(map, user.is_some()))
+        let found = map.user_by_name(name, buffer)?;
+        Ok(Told::by_name(map, found))
     })?;
     match told {
-        Told::Found => user.map(UserPlaces::from).ok_or(Failure::NotFound),
+        Told::Found(user) => Ok(user.into()),
         Told::AskCacher => owner::user(sources.socket, Sought::UserOfName(text(name)?), buffer),
         Told::Nobody => Err(Failure::NotFound),
     }
@@ -94,13 +89,12 @@ pub fn user_by_id(
     buffer: &mut [u8],
 ) -> Result<UserPlaces, Failure> {
     Uid::new(u64::from(uid)).map_err(|_| Failure::NotFound)?;
-    let mut user = None;
     let told = with_map(sources, |map| {
-        user = map.user_by_id(uid, buffer)?;
-        Ok(Told::by_id(map, uid, user.is_some()))
+        let found = map.user_by_id(uid, buffer)?;
+        Ok(Told::by_id(map, uid, found))
     })?;
     match told {
-        Told::Found => user.map(UserPlaces::from).ok_or(Failure::NotFound),
+        Told::Found(user) => Ok(user.into()),
         Told::AskCacher => owner::user(sources.socket, Sought::UserOfId(uid), buffer),
         Told::Nobody => Err(Failure::NotFound),
     }
@@ -115,18 +109,17 @@ pub fn group_by_name(
     name: &[u8],
     buffer: &mut [u8],
 ) -> Result<GroupPlaces, Failure> {
-    let mut group = None;
     let told = with_map(sources, |map| {
         // By reference: a group is long, and is not moved.
-        match &map.group_by_name(name) {
-            Ok(Some(found)) => group = Some(pack::group(map, found, buffer)?),
-            Ok(None) => (),
+        let found = match &map.group_by_name(name) {
+            Ok(Some(found)) => Some(pack::group(map, found, buffer)?),
+            Ok(None) => None,
             Err(error) => return Err((*error).into()),
-        }
-        Ok(Told::by_name(map, group.is_some()))
+        };
+        Ok(Told::by_name(map, found))
     })?;
     match told {
-        Told::Found => group.ok_or(Failure::NotFound),
+        Told::Found(group) => Ok(group),
         Told::AskCacher => owner::group(sources.socket, Sought::GroupOfName(text(name)?), buffer),
         Told::Nobody => Err(Failure::NotFound),
     }
@@ -142,18 +135,17 @@ pub fn group_by_id(
     buffer: &mut [u8],
 ) -> Result<GroupPlaces, Failure> {
     Gid::new(u64::from(gid)).map_err(|_| Failure::NotFound)?;
-    let mut group = None;
     let told = with_map(sources, |map| {
         // By reference: a group is long, and is not moved.
-        match &map.group_by_id(gid) {
-            Ok(Some(found)) => group = Some(pack::group(map, found, buffer)?),
-            Ok(None) => (),
+        let found = match &map.group_by_id(gid) {
+            Ok(Some(found)) => Some(pack::group(map, found, buffer)?),
+            Ok(None) => None,
             Err(error) => return Err((*error).into()),
-        }
-        Ok(Told::by_id(map, gid, group.is_some()))
+        };
+        Ok(Told::by_id(map, gid, found))
     })?;
     match told {
-        Told::Found => group.ok_or(Failure::NotFound),
+        Told::Found(group) => Ok(group),
         Told::AskCacher => owner::group(sources.socket, Sought::GroupOfId(gid), buffer),
         Told::Nobody => Err(Failure::NotFound),
     }

@@ -32,15 +32,25 @@ fn is_possible() -> bool {
 
 /// The modules and the key command as packages have them, the programs, and one that does nothing.
 fn build_for_identity() -> bool {
-    let modules = [
+    let floor = [
         "build",
         "--locked",
         "--profile",
         "module",
         "-p",
-        "nss_cloudid",
-        "-p",
         "nss_floor",
+    ];
+    let module = [
+        "rustc",
+        "--locked",
+        "--profile",
+        "module",
+        "-p",
+        "nss_cloudid",
+        "--lib",
+        "--",
+        "-C",
+        "relro-level=partial",
     ];
     let programs = [
         "build",
@@ -53,7 +63,11 @@ fn build_for_identity() -> bool {
     ];
     let mut key_command = key_command::build();
     let mut empty = key_command::static_program("identity-bench", "empty-program");
-    cargo(&modules) && cargo(&programs) && is_done(&mut key_command) && is_done(&mut empty)
+    cargo(&floor)
+        && cargo(&module)
+        && cargo(&programs)
+        && is_done(&mut key_command)
+        && is_done(&mut empty)
 }
 
 fn measure(package: &str, program: &str, arguments: &[&str]) -> bool {
