@@ -12,10 +12,10 @@ use identity_map::{Map, Standing};
 use local_protocol::Client;
 
 use crate::exchange::{Exchange, Reader};
-use crate::ffi;
 use crate::lookup::Sources;
 use crate::pause::Pause;
 use crate::source::Source;
+use crate::thread::{milliseconds, uncancelled};
 
 /// So many lookups that read the file cost a young process as much as asking for the memory file.
 /// One that makes fewer never asks; one that makes more pays at most twice what would have been
@@ -70,12 +70,12 @@ fn asked_for(sources: Sources<'_>) -> Option<Reader<'static, Held>> {
         return None;
     }
     READ_FROM_FILE.store(0, Relaxed);
-    let now = ffi::milliseconds();
+    let now = milliseconds();
     if !PAUSE.is_over(now) {
         return None;
     }
     let turn = HELD.turn()?;
-    match ffi::uncancelled(|| memory_file(sources.socket)) {
+    match uncancelled(|| memory_file(sources.socket)) {
         Some(map) => {
             PAUSE.end();
             let look_again_at = AtomicU64::new(0);
@@ -112,7 +112,7 @@ impl Held {
     /// nothing: what is held keeps answering.
     #[cold]
     fn is_still_published(&self, sources: Sources<'_>) -> bool {
-        let (now, due) = (ffi::milliseconds(), self.look_again_at.load(Relaxed));
+        let (now, due) = (milliseconds(), self.look_again_at.load(Relaxed));
         let next = now + LOOK_AGAIN_AFTER_MS;
         let is_due = now >= due
             && self
@@ -123,7 +123,7 @@ impl Held {
             return true;
         }
         // The file is closed in here as well: to close is a point of cancellation.
-        ffi::uncancelled(|| {
+        uncancelled(|| {
             let published = Map::open_file(sources.map);
             published.map_or(true, |published| published.is_same_as(&self.map))
         })

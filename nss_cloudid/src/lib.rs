@@ -14,6 +14,7 @@ mod owner;
 mod pack;
 mod pause;
 mod source;
+mod thread;
 mod unwind;
 
 /// Makes this process one that has not looked up anything yet; for tests, which share a process.

@@ -8,9 +8,9 @@ use local_protocol::{Client, ClientError, Known, SmallFrame, Sought};
 use posix_names::{Gid, NAME_BYTES_MAX, is_name};
 
 use crate::answer::Failure;
-use crate::ffi;
 use crate::pack::{self, GroupPlaces, UserPlaces};
 use crate::pause::Pause;
+use crate::thread::{milliseconds, uncancelled};
 
 /// From connecting to the whole answer.
 const DEADLINE: Duration = Duration::from_millis(50);
@@ -81,11 +81,11 @@ fn ask<'a>(
     sought: Sought<'_>,
     room: &'a mut SmallFrame,
 ) -> Result<Known<'a>, Failure> {
-    let now = ffi::milliseconds();
+    let now = milliseconds();
     if !SILENCE.is_over(now) {
         return Err(Failure::Unavailable);
     }
-    let reply = ffi::uncancelled(|| {
+    let reply = uncancelled(|| {
         Client::connect(socket, DEADLINE).and_then(|mut cacher| cacher.ask_owner(sought, room))
     });
     if matches!(reply, Err(ClientError::TooLate)) {

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// A pause on the clock of [`crate::ffi::milliseconds`].
+/// A pause on the clock of [`crate::thread::milliseconds`].
 #[derive(Debug)]
 pub(crate) struct Pause {
     first: u64,

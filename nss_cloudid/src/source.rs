@@ -4,9 +4,9 @@
 use identity_map::{Bytes, Map, MapFile, MemoryFile, ReadError};
 
 use crate::answer::Failure;
-use crate::ffi;
 use crate::held;
 use crate::lookup::Sources;
+use crate::thread::uncancelled;
 
 /// The bytes of a map.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ pub(crate) fn with_map<T>(
             return told;
         }
     }
-    ffi::uncancelled(|| {
+    uncancelled(|| {
         let map = Map::open_file(sources.map)?;
         ask(&map.with_bytes(Source::File))
     })

@@ -1,0 +1,5 @@
+//! What a lookup owes to the thread of the program that it runs in.
+
+mod ffi;
+
+pub(crate) use ffi::{keeping_errno, milliseconds, set_errno, uncancelled};
