@@ -14,6 +14,10 @@ use crate::stage::Stage;
 
 /// An id of the directory's ranges that nobody has.
 const NOBODY: u32 = 99_999;
+/// Processors: of whoever asks, and another one.
+const ASKING: usize = 1;
+const ELSEWHERE: usize = 0;
+const CACHER: &str = "cloudid-cacher";
 const KEY_COMMAND: &str = "/bench/bin/cloudid-authorized-keys";
 
 /// Figures of our own host; times are nanoseconds.
@@ -23,8 +27,11 @@ pub(crate) struct HostFigures {
     pub(crate) map_bytes: u64,
     /// Proportional memory of the cacher.
     pub(crate) cacher_bytes: u64,
-    /// Asking the cacher for an owner, beside a peer that only echoes.
+    /// Asking the cacher for an owner, beside a peer that only echoes; both answer on the processor
+    /// of whoever asks.
     pub(crate) owner: Beside,
+    /// The same, and both answer on another processor.
+    pub(crate) owner_across: Beside,
     /// The whole key command, beside a program that does nothing.
     pub(crate) key_command: Beside,
 }
@@ -46,28 +53,50 @@ pub(crate) fn measure(
 ) -> Result<HostFigures, Failure> {
     let users = population.users.len();
     say(&format!("{users}: socket, key command, map and memory"));
-    let time = format!("--milliseconds={}", effort.milliseconds);
-    let owner = format!("--id={NOBODY}");
-    let keys = format!("--keys=/bench/{users}/names");
+    let (keys, asking) = (format!("--keys=/bench/{users}/names"), processor(ASKING));
     let program = |program: &[&str]| {
-        let mut words = vec!["programs", "--processor=1", &keys, "--milliseconds=0", "--"];
+        let mut words = vec!["programs", &asking, &keys, "--milliseconds=0", "--"];
         words.extend(program);
         owned(&words)
     };
     let name = population.users.first().map_or("", |user| &user.name);
     let key = bundle::key_of(0).line;
     let (key_type, key) = key.split_once(' ').ok_or("a key has a type")?;
-    let socket = [owned(&["owner", &owner, &time]), owned(&["echo", &time])];
     let programs = [
         program(&[KEY_COMMAND, name, key_type, key]),
         program(&["/bench/bin/empty-program"]),
     ];
     Ok(HostFigures {
-        owner: beside(ours, &socket, effort)?,
+        owner: question(ours, ASKING, effort)?,
+        owner_across: question(ours, ELSEWHERE, effort)?,
         key_command: beside(ours, &programs, effort)?,
         map_bytes: std::fs::metadata(ours.path(PUBLISHED_MAP))?.len(),
-        cacher_bytes: ours.memory_of("cloudid-cacher")?,
+        cacher_bytes: ours.memory_of(CACHER)?,
     })
+}
+
+/// A question to the cacher and one to the echo, both kept to one processor: where the kernel puts
+/// them by itself changes from run to run, and an answer from another processor takes longer than
+/// all the work for it.
+fn question(stage: &Stage, answering: usize, effort: Effort) -> Result<Beside, Failure> {
+    let (time, asking) = (
+        format!("--milliseconds={}", effort.milliseconds),
+        processor(ASKING),
+    );
+    let asked = [
+        owned(&["owner", &format!("--id={NOBODY}"), &asking, &time]),
+        owned(&["echo", &asking, &time]),
+    ];
+    let echo = owned(&["serve-echo", &processor(answering)]);
+    let _answers = stage.servant(Competitor::Cloudid, &echo)?;
+    stage.keep_to(CACHER, Some(answering))?;
+    let measured = beside(stage, &asked, effort);
+    stage.keep_to(CACHER, None)?;
+    measured
+}
+
+fn processor(number: usize) -> String {
+    format!("--processor={number}")
 }
 
 fn beside(stage: &Stage, words: &[Vec<String>; 2], effort: Effort) -> Result<Beside, Failure> {

@@ -268,7 +268,7 @@ fn of_processes(measured: &Measured) -> [Verdict; 2] {
     ]
 }
 
-fn of_the_host(measured: &Measured) -> [Verdict; 4] {
+fn of_the_host(measured: &Measured) -> [Verdict; 5] {
     let host = &measured.host;
     let bytes = |bytes: u64| f64::from(u32::try_from(bytes).unwrap_or(u32::MAX));
     let each = bytes(host.map_bytes) / count(measured.users);
@@ -286,6 +286,12 @@ fn of_the_host(measured: &Measured) -> [Verdict; 4] {
             "x",
             (1.5, 1.2),
             Some(host.owner.ratio),
+        ),
+        at_most(
+            "  from another processor",
+            "x",
+            (1.5, 1.2),
+            Some(host.owner_across.ratio),
         ),
         at_most(
             "key command against an empty program",

@@ -89,12 +89,14 @@ pub(crate) fn table(measured: &Measured) -> String {
 fn host_lines(measured: &Measured) -> String {
     let host = &measured.host;
     format!(
-        "map {} bytes, cacher {} KiB; question to the cacher {}, echo {}; key command {}, empty \
-         program {}",
+        "map {} bytes, cacher {} KiB; question to the cacher {}, echo {}; from another processor \
+         {}, {}; key command {}, empty program {}",
         host.map_bytes,
         host.cacher_bytes / 1024,
         time(host.owner.ours),
         time(host.owner.other),
+        time(host.owner_across.ours),
+        time(host.owner_across.other),
         time(host.key_command.ours),
         time(host.key_command.other)
     )

@@ -7,7 +7,8 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use identity_bench::Outcome;
+use identity_bench::{Outcome, keep_to, release};
+use rustix::process::Pid;
 
 use crate::Failure;
 use crate::competitor::Competitor;
@@ -16,6 +17,10 @@ pub(crate) use crate::player::Player;
 const ENTER: &str = include_str!("enter.sh");
 /// Said by the first process when the competitor answers.
 const READY: &str = "the stage is ready";
+
+/// Who measures: who else works on this machine must not be measured.
+const REAL_TIME: [&str; 2] = ["--rr", "1"];
+const LIKE_DAEMONS: [&str; 2] = ["--other", "0"];
 
 /// A running stage.
 pub(crate) struct Stage {
@@ -63,7 +68,8 @@ impl Stage {
         competitor: Competitor,
         words: &[String],
     ) -> Result<Outcome, Failure> {
-        let said = self.load(competitor, words).stdin(Stdio::null()).output()?;
+        let mut load = self.load(REAL_TIME, competitor, words);
+        let said = load.stdin(Stdio::null()).output()?;
         if !said.status.success() {
             return Err(format!("{competitor}: {} failed", words.join(" ")).into());
         }
@@ -77,13 +83,25 @@ impl Stage {
         words: &[String],
     ) -> Result<Player, Failure> {
         let words = [&["--in-turns".to_owned()], words].concat();
-        Player::start(self.load(competitor, &words))
+        Player::start(self.load(REAL_TIME, competitor, &words))
     }
 
-    fn load(&self, competitor: Competitor, words: &[String]) -> Command {
-        // A real-time priority: who else works on this machine must not be measured.
+    /// One that answers, as any daemon does, from its first turn on.
+    pub(crate) fn servant(
+        &self,
+        competitor: Competitor,
+        words: &[String],
+    ) -> Result<Player, Failure> {
+        let words = [&["--in-turns".to_owned()], words].concat();
+        let mut servant = Player::start(self.load(LIKE_DAEMONS, competitor, &words))?;
+        servant.turn()?;
+        Ok(servant)
+    }
+
+    fn load(&self, priority: [&str; 2], competitor: Competitor, words: &[String]) -> Command {
         let mut load = Command::new("chrt");
-        load.args(["--rr", "1", "nsenter", "--target", &self.first.to_string()])
+        load.args(priority)
+            .args(["nsenter", "--target", &self.first.to_string()])
             .args(["--mount", "--pid", "--net", "--ipc", "--uts"])
             .args(["--root", "--wd=/", "env", "-i", "LANG=C.UTF-8"])
             .arg("PATH=/usr/sbin:/usr/bin:/sbin:/bin")
@@ -101,18 +119,40 @@ impl Stage {
 
     /// Proportional memory of the processes of this name, in bytes.
     pub(crate) fn memory_of(&self, program: &str) -> Result<u64, Failure> {
-        let space = fs::read_link(format!("/proc/{}/ns/pid", self.first))?;
         let mut kibibytes = 0;
-        for process in fs::read_dir("/proc")?.flatten().map(|entry| entry.path()) {
-            let named =
-                fs::read_to_string(process.join("comm")).is_ok_and(|comm| comm.trim() == program);
-            let ours = fs::read_link(process.join("ns/pid")).is_ok_and(|other| other == space);
-            if named && ours {
-                let told = fs::read_to_string(process.join("smaps_rollup"))?;
-                kibibytes += proportional(&told);
-            }
+        for process in self.processes(program)? {
+            let told = fs::read_to_string(process.join("smaps_rollup"))?;
+            kibibytes += proportional(&told);
         }
         Ok(kibibytes * 1024)
+    }
+
+    /// Keeps all threads of the processes of this name to one processor, or to none.
+    pub(crate) fn keep_to(&self, program: &str, processor: Option<usize>) -> Result<(), Failure> {
+        for process in self.processes(program)? {
+            for thread in fs::read_dir(process.join("task"))?.flatten() {
+                let number = thread.file_name().to_string_lossy().parse()?;
+                let thread = Pid::from_raw(number).ok_or("a thread has a number")?;
+                match processor {
+                    Some(processor) => keep_to(Some(thread), processor)?,
+                    None => release(thread)?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The processes of this name in this stage, as folders below `/proc`.
+    fn processes(&self, program: &str) -> Result<Vec<PathBuf>, Failure> {
+        let space = fs::read_link(format!("/proc/{}/ns/pid", self.first))?;
+        let named = |process: &PathBuf| {
+            fs::read_to_string(process.join("comm")).is_ok_and(|comm| comm.trim() == program)
+        };
+        let ours = |process: &PathBuf| {
+            fs::read_link(process.join("ns/pid")).is_ok_and(|other| other == space)
+        };
+        let all = fs::read_dir("/proc")?.flatten().map(|entry| entry.path());
+        Ok(all.filter(named).filter(ours).collect())
     }
 }
 

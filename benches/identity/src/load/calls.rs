@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use crate::Failure;
 use crate::clock::now;
 use crate::ffi::Room;
 use crate::question::Questions;
-use crate::{Failure, cpu};
-use identity_bench::{Outcome, median};
+use identity_bench::{Outcome, keep_to, median};
 
 /// Calls that are timed together, so that reading the clock does not count.
 const BATCH: u32 = 16;
@@ -121,7 +121,7 @@ pub(crate) fn throughput(
 ) -> Result<Outcome, Failure> {
     let over = AtomicBool::new(false);
     let work = |number: usize| {
-        cpu::keep_to(number)?;
+        keep_to(None, number)?;
         let mut room = Room::new();
         let mut dice = Dice(0x1234_5678 + number as u64);
         for _ in 0..EARLY {

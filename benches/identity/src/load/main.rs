@@ -6,7 +6,6 @@
 
 mod calls;
 mod clock;
-mod cpu;
 mod ffi;
 mod processes;
 mod question;
@@ -75,6 +74,8 @@ enum Measure {
         #[arg(last = true)]
         command: Vec<String>,
     },
+    /// Listens for `echo` as long as this process lives; its turns do nothing.
+    ServeEcho,
     /// Connecting, one question and one answer, with a peer that only echoes.
     Echo,
     /// The same with the cacher of this host, for the owner of an id that the map lacks.
@@ -88,7 +89,7 @@ fn main() -> Result<(), Failure> {
     let arguments = Arguments::parse();
     let time = Duration::from_millis(arguments.milliseconds);
     if let Some(number) = arguments.processor {
-        cpu::keep_to(number)?;
+        identity_bench::keep_to(None, number)?;
     }
     let mut measure = prepared(&arguments.measure)?;
     if !arguments.in_turns {
@@ -143,6 +144,10 @@ fn prepared(measure: &Measure) -> Result<Measurement<'_>, Failure> {
         Measure::Programs { keys, command } => {
             let mut program = Program::new(command, keys)?;
             Box::new(move |time| program.whole(time))
+        }
+        Measure::ServeEcho => {
+            socket::serve_echo()?;
+            Box::new(|_| Ok(Outcome::default()))
         }
         Measure::Echo => Box::new(socket::echo),
         Measure::Owner { id } => Box::new(move |time| socket::owner(*id, time)),
