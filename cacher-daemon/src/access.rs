@@ -85,8 +85,10 @@ fn row(request: &Request) -> (&'static [Entrance], Audience, Moment) {
         Request::Account(_) => (PAM, Themselves, Any),
         Request::OpenSession(_) | Request::CloseSession(_) => (PAM, Root, Any),
         Request::AuthorizedKeys(_) => (KEYS, KeysCommand, First),
-        Request::IdentityMemory | Request::IdentityMap => (NSS, Anyone, First),
-        Request::OwnerOfId(_) | Request::OwnerOfName(_) => (NSS, Anyone, Any),
+        Request::IdentityMemory
+        | Request::IdentityMap
+        | Request::OwnerOfId(_)
+        | Request::OwnerOfName(_) => (NSS, Anyone, First),
         Request::Status => (PEOPLE, Anyone, Any),
         Request::Explain(_) => (PEOPLE, Themselves, Any),
         Request::SyncNow(_) => (ADMIN, Root, First),

@@ -126,7 +126,7 @@ impl Connection {
     ) -> Result<(), Broken> {
         let frame = encode(reply)?;
         let sending = async {
-            let first = || send_first(&self.stream, &frame, files);
+            let first = || send_first(self.stream.as_fd(), &frame, files);
             let sent = self.stream.async_io(Interest::WRITABLE, first).await?;
             let rest = frame.get(sent..).unwrap_or_default();
             self.stream.write_all(rest).await
@@ -137,12 +137,9 @@ impl Connection {
             .map_err(Broken::from)
     }
 
-    /// Waits until the peer has read everything, or is gone. Files that nobody takes count against
-    /// the few that the kernel lets us have under way, so they must not outlive their place here.
+    /// Waits until the peer has read everything, or is gone.
     pub async fn taken(&self) {
-        while crate::ffi::unread_bytes(self.stream.as_fd()).is_ok_and(|unread| unread > 0) {
-            tokio::time::sleep(LOOK_AGAIN).await;
-        }
+        taken(self.stream.as_fd()).await;
     }
 
     /// Waits until the peer has hung up, so that work for somebody who is gone can be dropped.
@@ -162,9 +159,17 @@ impl Connection {
     }
 }
 
-/// Sends the beginning of a frame, and with its first byte the file.
-fn send_first(
-    socket: &UnixStream,
+/// Waits until the peer has read everything, or is gone. Files that nobody takes count against the
+/// few that the kernel lets us have under way, so they must not outlive their place here.
+pub(crate) async fn taken(socket: BorrowedFd<'_>) {
+    while crate::ffi::unread_bytes(socket).is_ok_and(|unread| unread > 0) {
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+/// Sends the beginning of a frame, and with its first byte the files. Waits for nothing.
+pub(crate) fn send_first(
+    socket: BorrowedFd<'_>,
     frame: &[u8],
     files: [BorrowedFd<'_>; 2],
 ) -> std::io::Result<usize> {
@@ -174,5 +179,6 @@ fn send_first(
         return Err(std::io::Error::other("no room for two descriptors"));
     }
     let bytes = [IoSlice::new(frame)];
-    Ok(sendmsg(socket, &bytes, &mut with_it, SendFlags::NOSIGNAL)?)
+    let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+    Ok(sendmsg(socket, &bytes, &mut with_it, flags)?)
 }

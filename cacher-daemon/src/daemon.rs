@@ -9,6 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use crate::access::Entrance;
 use crate::cacher::Cacher;
 use crate::config::Config;
 use crate::ending::SWEEP_EVERY;
@@ -17,6 +18,7 @@ use crate::listen::{self, Places, SOCKETS};
 use crate::owners;
 use crate::paths::Paths;
 use crate::pulse;
+use crate::questions::Questions;
 use crate::session;
 use crate::sync::{self, Wish};
 
@@ -24,6 +26,7 @@ use crate::sync::{self, Wish};
 #[derive(Debug)]
 pub struct Running {
     _tasks: JoinSet<()>,
+    _questions: Vec<Questions>,
 }
 
 /// Puts the last good bundle in force, opens the sockets and starts all work.
@@ -38,11 +41,16 @@ pub async fn start(
     cacher.apply().await;
     cacher.offer_published().await;
     let places = Arc::new(Places::default());
-    let mut tasks = JoinSet::new();
+    let (mut tasks, mut questions) = (JoinSet::new(), Vec::new());
     for (entrance, name, mode) in SOCKETS {
         let listener = listen::open(&paths.socket(name), *mode)?;
         let (places, cacher) = (Arc::clone(&places), Arc::clone(cacher));
-        tasks.spawn(listen::accept(listener, *entrance, places, cacher));
+        match entrance {
+            Entrance::Nss => questions.push(Questions::answer(listener, places, cacher)?),
+            Entrance::Pam | Entrance::User | Entrance::Keys | Entrance::Admin => {
+                tasks.spawn(listen::accept(listener, *entrance, places, cacher));
+            }
+        }
     }
     if cacher.identity().is_some() {
         tasks.spawn(sync::push(Arc::clone(cacher)));
@@ -53,7 +61,10 @@ pub async fn start(
         tasks.spawn(owners::publish(Arc::clone(cacher)));
         tasks.spawn(sweep(Arc::clone(cacher)));
     }
-    Ok(Running { _tasks: tasks })
+    Ok(Running {
+        _tasks: tasks,
+        _questions: questions,
+    })
 }
 
 /// Runs until SIGTERM or SIGINT; SIGHUP reads the settings again. The caller holds [`only_one`].

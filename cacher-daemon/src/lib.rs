@@ -5,6 +5,7 @@
 pub mod access;
 pub mod account;
 pub mod apply;
+mod at_once;
 pub mod cacher;
 pub mod config;
 pub mod connection;
@@ -36,6 +37,7 @@ pub mod peer;
 pub mod people;
 pub mod publish;
 pub mod pulse;
+mod questions;
 pub mod run;
 mod serve;
 pub mod session;

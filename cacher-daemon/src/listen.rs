@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::net::{UnixListener, UnixStream};
 use tracing::{debug, warn};
@@ -21,6 +22,9 @@ pub const PER_UID_MAX: usize = 32;
 pub const ALL_MAX: usize = 512;
 /// Of these, kept for root and for sshd's key command: nobody can keep others from logging in.
 pub const KEPT_FOR_LOGINS: usize = 128;
+
+/// Out of descriptors: leaves those who are here the time to finish.
+pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 
 /// Every socket, its file name and its mode. `keys.sock` is open like the others: sshd's command
 /// runs as its own user, and the table lets nobody else in.
@@ -120,14 +124,19 @@ pub async fn accept(
             Ok((stream, _)) => admit(stream, entrance, &places, &cacher),
             Err(error) => {
                 warn!(?entrance, %error, "a connection could not be accepted");
-                // Out of descriptors: leave those who are here the time to finish.
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                tokio::time::sleep(PAUSE).await;
             }
         }
     }
 }
 
-fn admit(stream: UnixStream, entrance: Entrance, places: &Arc<Places>, cacher: &Arc<Cacher>) {
+/// Has a connection served, if there is a place for it.
+pub(crate) fn admit(
+    stream: UnixStream,
+    entrance: Entrance,
+    places: &Arc<Places>,
+    cacher: &Arc<Cacher>,
+) {
     let connection = match Connection::new(stream, entrance) {
         Ok(connection) => connection,
         Err(error) => {

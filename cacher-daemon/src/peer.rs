@@ -3,7 +3,8 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, pidfd_open, test_kill_process};
 
 /// The uid the kernel shows for users that do not exist in our user namespace.
 const OVERFLOW_UID: u32 = 65_534;
@@ -40,6 +41,22 @@ impl Peer {
         Ok(Self { uid, pid, handle })
     }
 
+    /// The same without a handle on the process, which takes longer than to answer a lookup. Whether
+    /// its number means another process by now is not known: for what anybody may ask.
+    ///
+    /// # Errors
+    /// The kernel does not say.
+    pub(crate) fn passing(socket: BorrowedFd<'_>) -> std::io::Result<Standing> {
+        let (pid, uid) = crate::ffi::peer_credentials(socket)?;
+        let number = i32::try_from(pid).ok().and_then(Pid::from_raw);
+        let is_gone = |pid| test_kill_process(pid) == Err(Errno::SRCH);
+        Ok(Standing {
+            uid,
+            alive: number.is_some_and(|pid| !is_gone(pid)),
+            of_this_host: is_of_this_host(pid, uid),
+        })
+    }
+
     /// A handle of its own on the process.
     #[must_use]
     pub fn process(&self) -> Option<OwnedFd> {
@@ -52,9 +69,13 @@ impl Peer {
         Standing {
             uid: self.uid,
             alive: self.handle.as_ref().is_some_and(lives),
-            of_this_host: self.pid != 0 && self.uid != OVERFLOW_UID,
+            of_this_host: is_of_this_host(self.pid, self.uid),
         }
     }
+}
+
+fn is_of_this_host(pid: u32, uid: u32) -> bool {
+    pid != 0 && uid != OVERFLOW_UID
 }
 
 /// Kernels before 6.5: the number may already belong to another process, which is why a peer whose

@@ -125,21 +125,25 @@ impl Owners {
     }
 
     async fn answer(&self, cacher: &Cacher, asked: &Asked) -> Reply {
+        match self.at_once(cacher, asked) {
+            Some(reply) => reply,
+            None => reply(self.awaited(asked, cacher).await),
+        }
+    }
+
+    /// The answer, unless the directory is worth waiting for.
+    pub(crate) fn at_once(&self, cacher: &Cacher, asked: &Asked) -> Option<Reply> {
         if !asked.is_possible() || !asked.is_allowed(cacher.config().nss.owners) {
-            return Reply::Owner(Owner::Nobody);
+            return Some(Reply::Owner(Owner::Nobody));
         }
         if let Some(owner) = here(cacher, asked) {
-            return Reply::Owner(owner);
+            return Some(Reply::Owner(owner));
         }
-        let known = match self.look(asked, cacher, true) {
-            Seen::Known(owner) => Some(owner),
-            Seen::Unknown { wait: true } => self.awaited(asked, cacher).await,
-            Seen::Unknown { wait: false } => None,
-        };
-        known.map_or_else(
-            || Reply::Unavailable("the directory has not said".to_owned()),
-            Reply::Owner,
-        )
+        match self.look(asked, cacher, true) {
+            Seen::Known(owner) => Some(reply(Some(owner))),
+            Seen::Unknown { wait: false } => Some(reply(None)),
+            Seen::Unknown { wait: true } => None,
+        }
     }
 
     /// Looks into memory; what is not there is put on the list, where there is hope.
@@ -211,6 +215,13 @@ impl Owners {
     fn locked(&self) -> std::sync::MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn reply(known: Option<Owner>) -> Reply {
+    known.map_or_else(
+        || Reply::Unavailable("the directory has not said".to_owned()),
+        Reply::Owner,
+    )
 }
 
 /// Somebody of this host's own slice: the map in that process's hands is about to be replaced.

@@ -31,6 +31,7 @@ mod names;
 mod nscd;
 mod owners;
 mod pulse;
+mod questions;
 mod renewal;
 mod sessions;
 mod sockets;

@@ -91,8 +91,8 @@ Account: pam | root owner | fresh served
 OpenSession: pam | root | fresh served
 CloseSession: pam | root | fresh served
 AuthorizedKeys: keys | root cloudid-keys | fresh
-OwnerOfId: nss | root owner other cloudid cloudid-keys nobody | fresh served
-OwnerOfName: nss | root owner other cloudid cloudid-keys nobody | fresh served
+OwnerOfId: nss | root owner other cloudid cloudid-keys nobody | fresh
+OwnerOfName: nss | root owner other cloudid cloudid-keys nobody | fresh
 IdentityMemory: nss | root owner other cloudid cloudid-keys nobody | fresh
 IdentityMap: nss | root owner other cloudid cloudid-keys nobody | fresh
 Status: user admin | root owner other cloudid cloudid-keys nobody | fresh served
