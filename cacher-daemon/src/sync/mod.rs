@@ -83,9 +83,10 @@ pub async fn rounds(cacher: Arc<Cacher>, mut wishes: mpsc::Receiver<Wish>) {
     }
 }
 
-/// Without a stream the directory holds its answer back until there is something new.
+/// Without a stream the directory holds its answer back until there is something new; but not where
+/// it is to be known whether it answers.
 fn waiting(cacher: &Cacher) -> Duration {
-    if cacher.is_streaming() || cacher.tables().version == 0 {
+    if cacher.is_streaming() || !cacher.online() || cacher.tables().version == 0 {
         Duration::ZERO
     } else {
         LONG_POLL.min(cacher.config().directory.poll_interval)

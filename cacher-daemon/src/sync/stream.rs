@@ -50,7 +50,10 @@ pub(super) async fn follow(
 }
 
 async fn handle(cacher: &Arc<Cacher>, client: &DirectoryClient, message: Message) {
-    cacher.come_online();
+    // What comes by itself says that the directory is heard, not that it hears: it is asked.
+    if !cacher.online() {
+        cacher.wake.notify_one();
+    }
     match message.event.as_str() {
         MANIFEST => cacher.wake.notify_one(),
         FAST => fast(cacher, client, &message.data).await,

@@ -281,6 +281,32 @@ async fn a_pushed_suspension_is_in_force_and_acknowledged() {
 }
 
 #[tokio::test]
+async fn a_directory_that_is_heard_and_answers_nothing_stays_away_until_it_does() {
+    let scene = scene().await;
+    let (cacher, wishes) = scene.host.started(Arc::new(HostDisk));
+    let _running = daemon::start(&cacher, &scene.host.paths, wishes)
+        .await
+        .unwrap();
+    let directory = &scene.directory;
+    let push = |event: &str| directory.push.send(event.to_owned()).unwrap();
+    let asked = || directory.change(|state| state.requests.len());
+    until(|| cacher.online() && directory.push.receiver_count() > 0).await;
+    // What the host sends is lost from here on, what it is sent arrives.
+    directory.change(|state| state.manner = Manner::Silent);
+    push("event: manifest\ndata: 2\n\n");
+    until(|| !cacher.online()).await;
+    for _ in 0..2 {
+        let before = asked();
+        push("event: ping\ndata:\n\n");
+        until(|| asked() > before).await;
+        assert!(!cacher.online(), "nothing was answered");
+    }
+    directory.change(|state| state.manner = Manner::Proper);
+    push("event: ping\ndata:\n\n");
+    until(|| cacher.online()).await;
+}
+
+#[tokio::test]
 async fn syn_16_logins_are_quick_while_the_directory_is_a_black_hole() {
     let scene = scene().await;
     scene.offer(2, &[1, 2]);
