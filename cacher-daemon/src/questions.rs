@@ -4,6 +4,7 @@
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 
@@ -11,7 +12,7 @@ use rustix::net::{Shutdown, shutdown};
 use tokio::io::Interest;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
 use crate::access::Entrance;
 use crate::at_once::{self, Told};
@@ -61,7 +62,13 @@ impl Drop for Questions {
 fn accept(listener: &UnixListener, places: &Arc<Places>, cacher: &Arc<Cacher>) {
     loop {
         match listener.accept() {
-            Ok((stream, _)) => serve(stream, places, cacher),
+            Ok((stream, _)) => {
+                // As in a task: a panic ends one connection, and not all that would come.
+                let served = AssertUnwindSafe(|| serve(stream, places, cacher));
+                if catch_unwind(served).is_err() {
+                    error!("a question was not answered");
+                }
+            }
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => return,
             Err(error) => {
                 warn!(%error, "a connection for a question could not be accepted");
