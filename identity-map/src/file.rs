@@ -5,6 +5,8 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
+use crate::last_header::{FileState, LastHeader};
+use crate::layout::{HEADER_BYTES, Header, MAP_BYTES_MAX};
 use crate::read::{Bytes, Map, ReadError};
 
 /// Owners below this id are accounts of the system, which only a package makes.
@@ -22,16 +24,53 @@ impl Map<MapFile> {
     /// # Errors
     /// There is none, it is not to be trusted, or its header is damaged.
     pub fn open_file(path: &Path) -> Result<Self, ReadError> {
-        let file = OpenOptions::new()
-            .read(true)
-            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC)
-            .open(path)
-            .map_err(|_| ReadError::Unreadable)?;
-        let file_facts = file.metadata().map_err(|_| ReadError::Unreadable)?;
-        if !is_trusted(&file_facts, path) {
-            return Err(ReadError::NotTrusted);
+        let (file, facts) = opened(path)?;
+        Self::open(MapFile(file), facts.len())
+    }
+
+    /// The same for whoever may have opened this file before: its header is read once. `now_s` tells
+    /// the time, in seconds since 1970.
+    ///
+    /// # Errors
+    /// As [`Map::open_file`].
+    pub fn open_file_again(
+        path: &Path,
+        last: &LastHeader,
+        now_s: impl FnOnce() -> i64,
+    ) -> Result<Self, ReadError> {
+        let (file, facts) = opened(path)?;
+        let (file, state, length) = (MapFile(file), FileState::of(&facts), facts.len());
+        let known = last.of(&state);
+        let mut bytes = known.unwrap_or([0; HEADER_BYTES]);
+        if known.is_none() {
+            file.read_at(0, &mut bytes)?;
         }
-        Self::open(MapFile(file), file_facts.len())
+        if length > MAP_BYTES_MAX {
+            return Err(ReadError::Damaged);
+        }
+        let header = Header::parse(&bytes, length)?;
+        if known.is_none() {
+            last.keep(&state, &bytes, now_s());
+        }
+        Ok(Self {
+            bytes: file,
+            header,
+        })
+    }
+}
+
+/// A file that can be trusted.
+fn opened(path: &Path) -> Result<(File, Metadata), ReadError> {
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC)
+        .open(path)
+        .map_err(|_| ReadError::Unreadable)?;
+    let facts = file.metadata().map_err(|_| ReadError::Unreadable)?;
+    if is_trusted(&facts, path) {
+        Ok((file, facts))
+    } else {
+        Err(ReadError::NotTrusted)
     }
 }
 

@@ -11,6 +11,7 @@ mod file;
 mod hash;
 mod index;
 mod keeper;
+mod last_header;
 mod layout;
 mod memory;
 mod order;
@@ -22,6 +23,7 @@ mod write;
 
 pub use content::{MapContent, MapGroup, MapUser, MemberPolicy, Owners, WriteError};
 pub use file::MapFile;
+pub use last_header::LastHeader;
 pub use layout::{GROUPS_PER_USER_MAX, MAP_BYTES_MAX, MEMBERS_PER_GROUP_MAX, RECORDS_MAX};
 pub use memory::{Mark, MemoryFile, SealedMap, Standing};
 pub use order::Cursor;

@@ -14,7 +14,7 @@ use local_protocol::Client;
 use crate::exchange::{Exchange, Reader};
 use crate::lookup::Sources;
 use crate::pause::Pause;
-use crate::source::Source;
+use crate::source::{Source, published};
 use crate::thread::{milliseconds, uncancelled};
 
 /// So many lookups that read the file cost a young process as much as asking for the memory file.
@@ -123,9 +123,6 @@ impl Held {
             return true;
         }
         // The file is closed in here as well: to close is a point of cancellation.
-        uncancelled(|| {
-            let published = Map::open_file(sources.map);
-            published.map_or(true, |published| published.is_same_as(&self.map))
-        })
+        uncancelled(|| published(sources).map_or(true, |published| published.is_same_as(&self.map)))
     }
 }

@@ -1,12 +1,12 @@
 //! Where the map of one lookup comes from: the memory file that this process holds, or the published
 //! file, opened for this lookup and closed after it.
 
-use identity_map::{Bytes, Map, MapFile, MemoryFile, ReadError};
+use identity_map::{Bytes, LastHeader, Map, MapFile, MemoryFile, ReadError};
 
 use crate::answer::Failure;
 use crate::held;
 use crate::lookup::Sources;
-use crate::thread::uncancelled;
+use crate::thread::{seconds, uncancelled};
 
 /// The bytes of a map.
 #[derive(Debug)]
@@ -48,7 +48,13 @@ pub(crate) fn with_map<T>(
         }
     }
     uncancelled(|| {
-        let map = Map::open_file(sources.map)?;
+        let map = published(sources)?;
         ask(&map.with_bytes(Source::File))
     })
+}
+
+/// The published map, to be closed before this thread can be cancelled.
+pub(crate) fn published(sources: Sources<'_>) -> Result<Map<MapFile>, ReadError> {
+    static LAST: LastHeader = LastHeader::new();
+    Map::open_file_again(sources.map, &LAST, seconds)
 }

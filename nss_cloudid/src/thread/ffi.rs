@@ -48,12 +48,23 @@ pub(crate) fn uncancelled<T>(work: impl FnOnce() -> T) -> T {
 
 /// Milliseconds on a clock that only goes forward, read without a system call.
 pub(crate) fn milliseconds() -> u64 {
+    let (seconds, nanoseconds) = told_by(libc::CLOCK_MONOTONIC_COARSE);
+    let [seconds, nanoseconds] = [seconds, nanoseconds].map(|n| u64::try_from(n).unwrap_or(0));
+    seconds * 1000 + nanoseconds / 1_000_000
+}
+
+/// Seconds since 1970, read without a system call.
+pub(crate) fn seconds() -> i64 {
+    told_by(libc::CLOCK_REALTIME_COARSE).0
+}
+
+/// Seconds and nanoseconds of a clock.
+fn told_by(clock: libc::clockid_t) -> (i64, i64) {
     let mut now = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,
     };
     // SAFETY: writes the time into `now`.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &raw mut now) };
-    let [seconds, nanoseconds] = [now.tv_sec, now.tv_nsec].map(|n| u64::try_from(n).unwrap_or(0));
-    seconds * 1000 + nanoseconds / 1_000_000
+    unsafe { libc::clock_gettime(clock, &raw mut now) };
+    (now.tv_sec, now.tv_nsec)
 }

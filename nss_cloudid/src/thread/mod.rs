@@ -2,4 +2,4 @@
 
 mod ffi;
 
-pub(crate) use ffi::{keeping_errno, milliseconds, set_errno, uncancelled};
+pub(crate) use ffi::{keeping_errno, milliseconds, seconds, set_errno, uncancelled};
