@@ -32,13 +32,15 @@ fn is_possible() -> bool {
 
 /// The modules and the key command as packages have them, the programs, and one that does nothing.
 fn build_for_identity() -> bool {
-    let floor = [
+    let others = [
         "build",
         "--locked",
         "--profile",
         "module",
         "-p",
         "nss_floor",
+        "-p",
+        "nss_copier",
     ];
     let module = [
         "rustc",
@@ -63,7 +65,7 @@ fn build_for_identity() -> bool {
     ];
     let mut key_command = key_command::build();
     let mut empty = key_command::static_program("identity-bench", "empty-program");
-    cargo(&floor)
+    cargo(&others)
         && cargo(&module)
         && cargo(&programs)
         && is_done(&mut key_command)

@@ -23,6 +23,8 @@ macro_rules! wait_for {
 pub(crate) enum Competitor {
     /// A module that answers a constant.
     Floor,
+    /// A module that finds and copies a user, and checks nothing.
+    Copier,
     /// Our module beside a running cacher.
     Cloudid,
     /// Our module with the published map alone.
@@ -47,6 +49,7 @@ impl fmt::Display for Competitor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Floor => "floor",
+            Self::Copier => "copier",
             Self::Cloudid => "cloudid",
             Self::Stateless => "stateless",
             Self::Sssd => "sssd",
@@ -62,8 +65,9 @@ impl fmt::Display for Competitor {
 
 impl Competitor {
     /// Everybody who is measured with all users.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Floor,
+        Self::Copier,
         Self::Cloudid,
         Self::Stateless,
         Self::Sssd,
@@ -78,7 +82,7 @@ impl Competitor {
     pub(crate) fn is_peer(self) -> bool {
         !matches!(
             self,
-            Self::Floor | Self::Cloudid | Self::Stateless | Self::TwoUsers
+            Self::Floor | Self::Copier | Self::Cloudid | Self::Stateless | Self::TwoUsers
         )
     }
 
@@ -98,13 +102,14 @@ impl Competitor {
 
     /// Whether `getent passwd` without a name lists everybody.
     pub(crate) fn enumerates(self) -> bool {
-        !matches!(self, Self::Floor | Self::TwoUsers) && !self.remembers()
+        !matches!(self, Self::Floor | Self::Copier | Self::TwoUsers) && !self.remembers()
     }
 
     /// How the service is called in `/etc/nsswitch.conf`.
     pub(crate) fn service(self) -> &'static str {
         match self {
             Self::Floor => "floor",
+            Self::Copier => "copier",
             // What nscd remembers does not depend on where it has it from: here from our module.
             Self::Cloudid | Self::Stateless | Self::Nscd => "cloudid",
             Self::Sssd | Self::SssdUncached => "sss",
@@ -123,6 +128,7 @@ impl Competitor {
     pub(crate) fn preparation(self, users: usize) -> String {
         let steps = match self {
             Self::Floor => "",
+            Self::Copier => "cp /bench/$users/copier.table /run/",
             Self::Cloudid => CACHER,
             Self::Stateless => MAP,
             Self::Sssd | Self::SssdUncached => SSSD,

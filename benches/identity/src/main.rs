@@ -10,6 +10,7 @@
 
 mod bundle;
 mod competitor;
+mod copier_table;
 mod figures;
 mod host_figures;
 mod limits;
@@ -79,9 +80,9 @@ impl Arguments {
                 rounds: 64,
                 milliseconds: 10,
                 time_for_a_row: Duration::from_millis(1_500),
-                users_remembered: 2_000,
-                groups_remembered: 100,
-                lesson_seconds: 20,
+                users_remembered: 10_000,
+                groups_remembered: 1_000,
+                lesson_seconds: 60,
             }
         }
     }
@@ -107,6 +108,7 @@ fn main() -> Result<ExitCode, Failure> {
         say(&format!("{users}: writing the people"));
         let population = Population::of(users);
         renderings::write(&population, &folder)?;
+        std::fs::write(folder.join("copier.table"), copier_table::of(&population)?)?;
         bundle::write(&population, &folder.join("state"), now())?;
         let contest = Contest::start(&root, &work, &arguments.competitors(), users)?;
         contest.warm_up(arguments.effort())?;

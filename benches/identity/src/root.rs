@@ -101,6 +101,7 @@ pub(crate) fn install(root: &Path, work: &Path) -> Result<(), Failure> {
     for (built, name) in [
         ("libnss_cloudid.so", "libnss_cloudid.so.2"),
         ("libnss_floor.so", "libnss_floor.so.2"),
+        ("libnss_copier.so", "libnss_copier.so.2"),
     ] {
         copy(&modules.join(built), &root.join(MODULES).join(name), 0o644)?;
     }

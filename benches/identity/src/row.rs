@@ -138,7 +138,10 @@ impl Row {
 
     /// Whether it makes sense for this competitor.
     pub(crate) fn concerns(self, competitor: Competitor) -> bool {
-        use Competitor::{Cloudid, Floor, Stateless, TwoUsers};
+        use Competitor::{Cloudid, Copier, Floor, Stateless, TwoUsers};
+        if competitor == Copier {
+            return matches!(self, Self::UserByName | Self::OwnCost);
+        }
         if matches!(self, Self::Getent | Self::Id) {
             return true;
         }
