@@ -6,8 +6,10 @@ use system_tests::{
     fail, say,
 };
 
-/// What a command does with the map and with our sockets, call by call, without numbers.
+/// What a command does with the map and with our sockets, call by call, without numbers. The map is
+/// a few seconds old: before, a process reads its header with each lookup.
 fn traced(host: &Host, command: &str) -> Vec<String> {
+    host.until("test $(($(date +%s) - $(stat -c %Z /run/cloudid/identity.map))) -gt 2");
     let calls = "openat,open,fstat,newfstatat,statx,pread64,read,mmap,close,connect";
     host.ok(&format!(
         "strace -qq -f -y -e trace={calls} -o /tmp/trace {command} > /dev/null || true"
