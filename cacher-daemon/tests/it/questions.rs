@@ -61,13 +61,13 @@ async fn a_question_that_comes_in_parts_is_answered_and_keeps_nobody_waiting() {
     // Answered after the other has been looked at.
     let mut quick = UnixStream::connect(&socket).await.unwrap();
     quick.write_all(&question).await.unwrap();
-    let mut told = Vec::new();
-    quick.read_to_end(&mut told).await.unwrap();
-    assert_eq!(told.as_slice(), encode(&user1()).unwrap().as_slice());
+    let expected = encode(&user1()).unwrap();
+    let mut told = vec![0; expected.len()];
+    quick.read_exact(&mut told).await.unwrap();
+    assert_eq!(told, *expected);
     slow.write_all(rest).await.unwrap();
-    let mut late = vec![0; told.len()];
-    slow.read_exact(&mut late).await.unwrap();
-    assert_eq!(late, told);
+    slow.read_exact(&mut told).await.unwrap();
+    assert_eq!(told, *expected);
 }
 
 #[tokio::test]
