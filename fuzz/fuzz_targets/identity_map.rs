@@ -26,15 +26,17 @@ impl Bytes for Frozen<'_> {
 
 fuzz_target!(|bytes: &[u8]| {
     let length = bytes.len() as u64;
+    // A short buffer is refused and never written beyond.
+    let short = bytes.len() % (TEXT_BYTES + 1);
     if let Ok(map) = Map::open(bytes, length) {
-        look_at_all(&map);
+        look_at_all(&map, short);
     }
     if let Ok(map) = Map::open(Frozen(bytes), length) {
-        look_at_all(&map);
+        look_at_all(&map, short);
     }
 });
 
-fn look_at_all<B: Bytes>(map: &Map<B>) {
+fn look_at_all<B: Bytes>(map: &Map<B>, short: usize) {
     let mut text = [0; TEXT_BYTES];
     for name in [b"alice".as_slice(), b"bob", b"web", b"", b"nobody-here"] {
         if let Ok(Some(user)) = map.user_by_name(name, &mut text) {
@@ -48,10 +50,8 @@ fn look_at_all<B: Bytes>(map: &Map<B>) {
         }
     }
     for id in [0, 70_001, 70_002, 70_003, u32::MAX] {
-        // A short buffer is refused and never written beyond.
-        let room = bytes.len() % (TEXT_BYTES + 1);
-        if let Ok(Some(user)) = map.user_by_id(id, &mut text[..room]) {
-            assert!(usize::from(user.text_bytes) <= room);
+        if let Ok(Some(user)) = map.user_by_id(id, &mut text[..short]) {
+            assert!(usize::from(user.text_bytes) <= short);
             look_at_user(&user, &text);
         }
         if let Ok(Some(group)) = map.group_by_id(id) {
@@ -86,7 +86,10 @@ fn look_at_user(user: &UserRecord, text: &[u8]) {
     let text = &text[..usize::from(user.text_bytes)];
     assert_eq!(text.last(), Some(&0));
     let starts = user.starts.map(usize::from);
-    assert!(starts.is_sorted() && starts[4] < text.len(), "inside the text");
+    assert!(
+        starts.is_sorted() && starts[4] < text.len(),
+        "inside the text"
+    );
 }
 
 fn look_at_group_list<B: Bytes>(map: &Map<B>, list: &GroupList) {

@@ -1,6 +1,6 @@
 //! The identity map: the immutable table of users and groups of one host, from which every process
 //! answers name lookups. The cacher writes it, `nss_cloudid` reads it. The reader allocates nothing,
-//! trusts no byte before its checksum fits, and never reads a byte twice that somebody could change.
+//! trusts no byte that was not summed, and never reads a byte twice that somebody could change.
 //!
 //! The layout is described in `layout.rs`.
 

@@ -76,6 +76,10 @@ fn pkg_05_a_removal_killed_at_any_step_leaves_a_host_that_boots_and_goes_on() {
             killed += u32::from(started == at);
             boots_and_lets_the_right_ones_in(&scene, &format!("{verb} killed at {at}"));
         }
+        if verb == "purge" {
+            // What a userdel leaves that is killed between two files; no moment above is sure to be it.
+            host.ok("sed -i '/^cloudid-keys:/d' /etc/passwd && touch /etc/shadow+");
+        }
         host.ok(&command);
     }
     assert!(killed >= 3, "killed {killed} times");
