@@ -1,6 +1,6 @@
 //! What glibc calls. Every function goes through one guard: no panic leaves it, `errno` is what the
-//! status says, and after a success it is what it was before, because what could set it puts it back. All `unsafe` of the module is here:
-//! reading what glibc points to, and pointing into the buffer that glibc gave.
+//! status says, and after a success it is what it was before, because what could set it puts it back.
+//! `unsafe` here: reading what glibc points to, and pointing into the buffer that glibc gave.
 //!
 //! No panic hook is installed: nothing here panics by itself (no index, no unwrap), and a hook would
 //! need a lock that could be held across a fork.
@@ -397,9 +397,9 @@ fn sizes(ids: usize) -> Option<(size_t, c_long)> {
     ))
 }
 
-/// As much of a string as a name can have, and one byte more of what is too long for one. Read here and
-/// not by `strlen`: to call another library just after a system call, which glibc makes before it
-/// calls, takes longer than that.
+/// As much of a string as a name can have, and one byte more of what is too long for one. Read here
+/// and not by `strlen`: to call another library just after a system call, which glibc makes before
+/// it calls, takes longer than that.
 ///
 /// # Safety
 /// `name` is null or a C string that lives as long as what is returned.

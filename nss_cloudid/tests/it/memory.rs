@@ -92,29 +92,44 @@ fn nss_18_what_is_held_answers_everything_without_file_and_cacher() {
     drop(cacher);
 }
 
+/// A process on the host in whose middle something happens outside: when it calls what it is given,
+/// which returns once it has happened.
+fn process_in_which(
+    host: &Host,
+    it_happens: impl FnOnce() + Send,
+    work: impl FnOnce(&mut dyn FnMut()) -> bool,
+) -> bool {
+    let (mut ready, mut get_ready) = std::io::pipe().unwrap();
+    let (mut done, mut get_done) = std::io::pipe().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            ready.read_exact(&mut [0]).unwrap();
+            it_happens();
+            get_done.write_all(b"!").unwrap();
+        });
+        process_on(host, || {
+            work(&mut || {
+                get_ready.write_all(b"!").unwrap();
+                done.read_exact(&mut [0]).unwrap();
+            })
+        })
+    })
+}
+
 #[test]
 fn nss_03_a_superseded_map_is_left_with_the_next_lookup() {
     let host = Host::knowing(&three());
     let cacher = Cacher::of(&host, &three());
-    let (mut ready, mut get_ready) = std::io::pipe().unwrap();
-    let (mut done, mut get_done) = std::io::pipe().unwrap();
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            ready.read_exact(&mut [0]).unwrap();
-            cacher.publish(&host, &changed());
-            get_done.write_all(b"!").unwrap();
-        });
-        let left = process_on(&host, || {
-            let memory = Guarded::new();
-            let before = look_up_much(&memory) && held() == 1;
-            get_ready.write_all(b"!").unwrap();
-            done.read_exact(&mut [0]).unwrap();
-            let next = alice(&memory);
-            let left = held() == 0 && next.contains("Alice Changed");
-            before && left && look_up_much(&memory) && held() == 1
-        });
-        assert!(left);
+    let publishes = || cacher.publish(&host, &changed());
+    let left = process_in_which(&host, publishes, |cacher_publishes| {
+        let memory = Guarded::new();
+        let before = look_up_much(&memory) && held() == 1;
+        cacher_publishes();
+        let next = alice(&memory);
+        let left = held() == 0 && next.contains("Alice Changed");
+        before && left && look_up_much(&memory) && held() == 1
     });
+    assert!(left);
     assert_eq!(cacher.connections(), 2);
 }
 
@@ -122,30 +137,21 @@ fn nss_03_a_superseded_map_is_left_with_the_next_lookup() {
 fn a_cacher_that_has_ended_is_noticed_with_the_next_lookup_and_then_by_its_next_map() {
     let host = Host::knowing(&three());
     let cacher = Cacher::of(&host, &three());
-    let (mut ready, mut get_ready) = std::io::pipe().unwrap();
-    let (mut done, mut get_done) = std::io::pipe().unwrap();
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            ready.read_exact(&mut [0]).unwrap();
-            // Its thread ends, as all of a process's do when it is killed; nobody says *superseded*.
-            drop(cacher);
-            get_done.write_all(b"!").unwrap();
-        });
-        let noticed = process_on(&host, || {
-            let memory = Guarded::new();
-            let held_before = look_up_much(&memory) && held() == 1;
-            get_ready.write_all(b"!").unwrap();
-            done.read_exact(&mut [0]).unwrap();
-            // The same map is published still.
-            let kept = alice(&memory).contains("Person alice") && held() == 1;
-            // Within a second the published one is looked at again.
-            host.publish(&changed());
-            let mut lookups = std::iter::repeat_with(|| alice(&memory)).take(50_000_000);
-            let changed = lookups.any(|line| line.contains("Alice Changed"));
-            held_before && kept && changed && held() == 0
-        });
-        assert!(noticed);
+    // Its thread ends, as all of a process's do when it is killed; nobody says *superseded*.
+    let ends = || drop(cacher);
+    let noticed = process_in_which(&host, ends, |cacher_ends| {
+        let memory = Guarded::new();
+        let held_before = look_up_much(&memory) && held() == 1;
+        cacher_ends();
+        // The same map is published still.
+        let kept = alice(&memory).contains("Person alice") && held() == 1;
+        // Within a second the published one is looked at again.
+        host.publish(&changed());
+        let mut lookups = std::iter::repeat_with(|| alice(&memory)).take(50_000_000);
+        let changed = lookups.any(|line| line.contains("Alice Changed"));
+        held_before && kept && changed && held() == 0
     });
+    assert!(noticed);
 }
 
 fn memory_file(bytes: &[u8], seals: SealFlags) -> File {
