@@ -74,7 +74,8 @@ impl<B: Bytes> Map<B> {
         }
         let seed = part_seed(Part::Members, group.gid());
         self.read_body(SectionKind::Groups, &group.body, seed, buffer)?;
-        let (lengths, names) = buffer.split_at(group.members());
+        let parts = buffer.split_at_checked(group.members());
+        let (lengths, names) = parts.ok_or(ReadError::Damaged)?;
         let ends = names.last().is_none_or(|last| *last == 0);
         if told_bytes(lengths) == names.len() && ends {
             Ok(())

@@ -69,7 +69,7 @@ pub(crate) fn group<B: Bytes>(
     buffer: &mut [u8],
 ) -> Result<GroupPlaces, Failure> {
     let members = group.members();
-    let table_at = buffer.as_ptr().align_offset(POINTER_BYTES);
+    let table_at = first_pointer_in(buffer);
     let table_bytes = (members + 1) * POINTER_BYTES;
     let names_at = table_at + table_bytes;
     let names_bytes = group.members_bytes().saturating_sub(members);
@@ -95,7 +95,7 @@ pub(crate) fn group<B: Bytes>(
 
 /// A group that no map holds, without members.
 pub(crate) fn bare_group(gid: u32, name: &[u8], buffer: &mut [u8]) -> Result<GroupPlaces, Failure> {
-    let table = buffer.as_ptr().align_offset(POINTER_BYTES);
+    let table = first_pointer_in(buffer);
     let name_at = table + POINTER_BYTES;
     let password = put_string(buffer, name_at, name)?;
     put_string(buffer, password, b"x")?;
@@ -106,6 +106,11 @@ pub(crate) fn bare_group(gid: u32, name: &[u8], buffer: &mut [u8]) -> Result<Gro
         table,
         members: 0,
     })
+}
+
+/// Where the first pointer can stand.
+fn first_pointer_in(buffer: &[u8]) -> usize {
+    buffer.as_ptr().addr().wrapping_neg() % POINTER_BYTES
 }
 
 /// Puts a string and its NUL; the offset behind both.

@@ -28,7 +28,7 @@ impl Pause {
 
     pub(crate) fn begin(&self, now: u64) {
         let last = self.length.load(Relaxed);
-        let length = last.saturating_mul(2).clamp(self.first, self.longest);
+        let length = last.saturating_mul(2).max(self.first).min(self.longest);
         self.length.store(length, Relaxed);
         self.until.store(now.saturating_add(length), Relaxed);
     }
