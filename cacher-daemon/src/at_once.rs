@@ -1,6 +1,7 @@
-//! Questions of lookups that can be told at once: answered on the thread that has accepted the
-//! connection, before anything is set up for it. Whatever does not come with the connection, or has
-//! to be asked of the directory, goes the way of all other requests, which finds it untouched.
+//! Questions of lookups and of sshd's key command that can be told at once: answered on the thread
+//! that has accepted the connection, before anything is set up for it. Whatever does not come with the
+//! connection, or has to be asked of the directory, goes the way of all other requests, which finds it
+//! untouched.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
@@ -13,11 +14,13 @@ use rustix::net::{RecvFlags, SendFlags, recv, send};
 use crate::access::{self, Entrance, KnownUsers, Stage};
 use crate::cacher::Cacher;
 use crate::connection::send_first;
+use crate::keys;
 use crate::listen::{Place, Places};
 use crate::peer::{Peer, Standing};
 
-/// Longer than any of these questions; whoever sends more is not served here.
-const FRAME_BYTES_MAX: usize = 128;
+/// Longer than any question of a lookup, and one about an RSA key of 4096 bits; whoever sends more is
+/// not served here.
+const FRAME_BYTES_MAX: usize = 1024;
 /// Whoever connects asks at once. This thread may have been quicker: then it lets the other go on, for
 /// no longer than it would take to set the connection up.
 const PATIENCE: Timespec = Timespec {
@@ -37,11 +40,16 @@ pub(crate) enum Told {
 }
 
 /// Tells the peer what can be told at once.
-pub(crate) fn told(cacher: &Cacher, places: &Arc<Places>, socket: BorrowedFd<'_>) -> Told {
+pub(crate) fn told(
+    cacher: &Cacher,
+    places: &Arc<Places>,
+    entrance: Entrance,
+    socket: BorrowedFd<'_>,
+) -> Told {
     let mut frame = [0; FRAME_BYTES_MAX];
     let there = come(socket, &mut frame).unwrap_or_default();
     let answered = frame.get(..there).and_then(request).and_then(|question| {
-        let standing = allowed(&question, socket)?;
+        let standing = allowed(cacher, &question, entrance, socket)?;
         answer(cacher, places, standing, &question, socket)
     });
     if answered.is_some() {
@@ -70,13 +78,23 @@ fn request(bytes: &[u8]) -> Option<Request> {
 }
 
 /// Who asks, if the table lets them. Who is refused is refused, and told so, as any other.
-fn allowed(question: &Request, socket: BorrowedFd<'_>) -> Option<Standing> {
-    let standing = Peer::passing(socket).ok()?;
+fn allowed(
+    cacher: &Cacher,
+    question: &Request,
+    entrance: Entrance,
+    socket: BorrowedFd<'_>,
+) -> Option<Standing> {
+    let standing = match entrance {
+        Entrance::Nss => Peer::passing(socket).ok()?,
+        Entrance::Keys | Entrance::Pam | Entrance::User | Entrance::Admin => {
+            Peer::of(socket).ok()?.standing()
+        }
+    };
     let users = KnownUsers {
-        keys_command: None,
+        keys_command: cacher.keys_command(),
         named: None,
     };
-    let checked = access::check(question, Entrance::Nss, standing, Stage::Fresh, users);
+    let checked = access::check(question, entrance, standing, Stage::Fresh, users);
     checked.ok().map(|()| standing)
 }
 
@@ -93,6 +111,7 @@ fn answer(
         Request::OwnerOfName(question) => {
             cacher.owners.at_once(cacher, &question.clone().into())?
         }
+        Request::AuthorizedKeys(question) => Reply::Keys(keys::lines(cacher, question)),
         Request::IdentityMap => {
             let [map, mark] = cacher.memory_files.newest()?;
             let place = places.take(standing.uid, standing.uid == 0)?;
@@ -106,7 +125,6 @@ fn answer(
         | Request::Account(_)
         | Request::OpenSession(_)
         | Request::CloseSession(_)
-        | Request::AuthorizedKeys(_)
         | Request::Status
         | Request::SyncNow(_)
         | Request::Explain(_)

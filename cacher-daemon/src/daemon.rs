@@ -46,8 +46,10 @@ pub async fn start(
         let listener = listen::open(&paths.socket(name), *mode)?;
         let (places, cacher) = (Arc::clone(&places), Arc::clone(cacher));
         match entrance {
-            Entrance::Nss => questions.push(Questions::answer(listener, places, cacher)?),
-            Entrance::Pam | Entrance::User | Entrance::Keys | Entrance::Admin => {
+            Entrance::Nss | Entrance::Keys => {
+                questions.push(Questions::answer(listener, *entrance, places, cacher)?);
+            }
+            Entrance::Pam | Entrance::User | Entrance::Admin => {
                 tasks.spawn(listen::accept(listener, *entrance, places, cacher));
             }
         }

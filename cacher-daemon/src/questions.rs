@@ -1,5 +1,6 @@
-//! The socket of lookups, on a thread of its own. It answers at once what can be told at once, and
-//! hands on what cannot: no other thread is woken for a question that takes less than that.
+//! The sockets of lookups and of sshd's key command, each on a thread of its own. It answers at once
+//! what can be told at once, and hands on what cannot: no other thread is woken for a question that
+//! takes less than that.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -33,6 +34,7 @@ impl Questions {
     /// There can be no thread.
     pub(crate) fn answer(
         listener: tokio::net::UnixListener,
+        entrance: Entrance,
         places: Arc<Places>,
         cacher: Arc<Cacher>,
     ) -> io::Result<Self> {
@@ -42,7 +44,7 @@ impl Questions {
         let (heard, runtime) = (Arc::clone(&listener), Handle::current());
         let accept = move || {
             let _inside = runtime.enter();
-            accept(&heard, &places, &cacher);
+            accept(&heard, entrance, &places, &cacher);
         };
         thread::Builder::new()
             .name("questions".to_owned())
@@ -59,12 +61,12 @@ impl Drop for Questions {
 }
 
 /// Until the listener is shut down. An error of one connection never ends the loop.
-fn accept(listener: &UnixListener, places: &Arc<Places>, cacher: &Arc<Cacher>) {
+fn accept(listener: &UnixListener, entrance: Entrance, places: &Arc<Places>, cacher: &Arc<Cacher>) {
     loop {
         match listener.accept() {
             Ok((stream, _)) => {
                 // As in a task: a panic ends one connection, and not all that would come.
-                let served = AssertUnwindSafe(|| serve(stream, places, cacher));
+                let served = AssertUnwindSafe(|| serve(stream, entrance, places, cacher));
                 if catch_unwind(served).is_err() {
                     error!("a question was not answered");
                 }
@@ -86,13 +88,11 @@ fn pause() {
     thread::sleep(PAUSE);
 }
 
-fn serve(stream: UnixStream, places: &Arc<Places>, cacher: &Arc<Cacher>) {
-    let handed_on = match at_once::told(cacher, places, stream.as_fd()) {
+fn serve(stream: UnixStream, entrance: Entrance, places: &Arc<Places>, cacher: &Arc<Cacher>) {
+    let handed_on = match at_once::told(cacher, places, entrance, stream.as_fd()) {
         Told::All => Ok(()),
         Told::Files(place) => waited_for(stream).map(|stream| keep(stream, place)),
-        Told::Nothing => {
-            waited_for(stream).map(|stream| admit(stream, Entrance::Nss, places, cacher))
-        }
+        Told::Nothing => waited_for(stream).map(|stream| admit(stream, entrance, places, cacher)),
     };
     if let Err(error) = handed_on {
         debug!(%error, "a connection for a question could not be set up");
