@@ -29,9 +29,10 @@ export CARGO_TARGET_DIR CARGO_ENCODED_RUSTFLAGS CFLAGS CXXFLAGS CARGO_INCREMENTA
 case $profile in
 release)
     cargo build --locked --release -p cli -p cacher-daemon -p directory-server
-    # sshd starts it at each login: no time for a dynamic linker
-    cargo rustc --locked --release -p ssh-commands --bin cloudid-authorized-keys -- \
+    # sshd starts it at each login: no time for a dynamic linker, and little of it is to be read
+    cargo rustc --locked --profile module -p ssh-commands --bin cloudid-authorized-keys -- \
         -C target-feature=+crt-static
+    install -m 755 "$CARGO_TARGET_DIR/module/cloudid-authorized-keys" "$CARGO_TARGET_DIR/release/"
     cargo build --locked --profile module -p pam_cloudid
     # calls inside it go straight, not through a table; the linker protects the whole table all the same
     cargo rustc --locked --profile module -p nss_cloudid --lib -- -C relro-level=partial

@@ -32,8 +32,11 @@ pub(crate) struct HostFigures {
     pub(crate) owner: Beside,
     /// The same, and both answer on another processor.
     pub(crate) owner_across: Beside,
-    /// The whole key command, beside a program that does nothing.
+    /// The whole key command, beside a program that does nothing; the cacher answers on the processor
+    /// of whoever asks.
     pub(crate) key_command: Beside,
+    /// The same, and the cacher answers on another processor.
+    pub(crate) key_command_across: Beside,
 }
 
 /// Something of ours and what it is compared with, in turns.
@@ -69,7 +72,8 @@ pub(crate) fn measure(
     Ok(HostFigures {
         owner: question(ours, ASKING, effort)?,
         owner_across: question(ours, ELSEWHERE, effort)?,
-        key_command: beside(ours, &programs, effort)?,
+        key_command: answering(ours, ASKING, &programs, effort)?,
+        key_command_across: answering(ours, ELSEWHERE, &programs, effort)?,
         map_bytes: std::fs::metadata(ours.path(PUBLISHED_MAP))?.len(),
         cacher_bytes: ours.memory_of(CACHER)?,
     })
@@ -89,8 +93,18 @@ fn question(stage: &Stage, answering: usize, effort: Effort) -> Result<Beside, F
     ];
     let echo = owned(&["serve-echo", &processor(answering)]);
     let _answers = stage.servant(Competitor::Cloudid, &echo)?;
-    stage.keep_to(CACHER, Some(answering))?;
-    let measured = beside(stage, &asked, effort);
+    self::answering(stage, answering, &asked, effort)
+}
+
+/// Both, while the cacher is kept to one processor.
+fn answering(
+    stage: &Stage,
+    processor: usize,
+    words: &[Vec<String>; 2],
+    effort: Effort,
+) -> Result<Beside, Failure> {
+    stage.keep_to(CACHER, Some(processor))?;
+    let measured = beside(stage, words, effort);
     stage.keep_to(CACHER, None)?;
     measured
 }

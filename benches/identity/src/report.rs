@@ -90,7 +90,7 @@ fn host_lines(measured: &Measured) -> String {
     let host = &measured.host;
     format!(
         "map {} bytes, cacher {} KiB; question to the cacher {}, echo {}; from another processor \
-         {}, {}; key command {}, empty program {}",
+         {}, {}; key command {}, empty program {}; answered by another processor {}, {}",
         host.map_bytes,
         host.cacher_bytes / 1024,
         time(host.owner.ours),
@@ -98,7 +98,9 @@ fn host_lines(measured: &Measured) -> String {
         time(host.owner_across.ours),
         time(host.owner_across.other),
         time(host.key_command.ours),
-        time(host.key_command.other)
+        time(host.key_command.other),
+        time(host.key_command_across.ours),
+        time(host.key_command_across.other)
     )
 }
 

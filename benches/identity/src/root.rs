@@ -107,17 +107,14 @@ pub(crate) fn install(root: &Path, work: &Path) -> Result<(), Failure> {
     }
     // As a package does it, so that a new process finds the module at once.
     quiet(Command::new("chroot").arg(root).arg("ldconfig"))?;
-    for program in [
-        "identity-load",
-        "cloudid-cacher",
-        "cloudid-authorized-keys",
-        "empty-program",
+    for (folder, program) in [
+        (programs, "identity-load"),
+        (programs, "cloudid-cacher"),
+        (&modules, "cloudid-authorized-keys"),
+        (&modules, "empty-program"),
     ] {
-        copy(
-            &programs.join(program),
-            &work.join("bin").join(program),
-            0o755,
-        )?;
+        let to = work.join("bin").join(program);
+        copy(&folder.join(program), &to, 0o755)?;
     }
     Ok(())
 }
