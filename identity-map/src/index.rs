@@ -6,7 +6,7 @@ use crate::hash::{Probe, Slots, bucket_seed, checksum};
 use crate::layout::{BUCKET_BYTES, SLOTS_PER_BUCKET, SPILL_BUCKETS, SectionKind, put};
 
 /// Entries per first-choice bucket on average: few enough that one bucket nearly always decides.
-const ENTRIES_PER_BUCKET: usize = 8;
+pub(crate) const ENTRIES_PER_BUCKET: usize = 8;
 
 #[derive(Clone, Copy, Default)]
 struct Bucket {
@@ -14,33 +14,29 @@ struct Bucket {
     slots: [u32; SLOTS_PER_BUCKET],
 }
 
-/// The bytes of an index, or `None` when too much spills over under this seed.
+/// Appends an index, or says that too much spills over under this seed.
 pub(crate) fn build<Key: AsRef<[u8]>>(
     kind: SectionKind,
     (seed, slots): (u64, Slots),
-    entries: &[(Key, u32)],
-) -> Option<Vec<u8>> {
+    entries: impl ExactSizeIterator<Item = (Key, u32)>,
+    bytes: &mut Vec<u8>,
+) -> Option<()> {
     let first_choices = entries.len().div_ceil(ENTRIES_PER_BUCKET).max(1) as u64;
+    let reach = 1 + usize::try_from(SPILL_BUCKETS).ok()?;
     let total = usize::try_from(first_choices + SPILL_BUCKETS).ok()?;
     let mut buckets = vec![Bucket::default(); total];
     for (key, place) in entries {
         let probe = Probe::new(key.as_ref(), seed, first_choices);
         let first = usize::try_from(probe.bucket).ok()?;
-        let reachable = buckets
-            .iter_mut()
-            .skip(first)
-            .take(1 + usize::try_from(SPILL_BUCKETS).ok()?);
-        let bucket = reachable
-            .into_iter()
-            .find(|bucket| bucket.used < SLOTS_PER_BUCKET)?;
-        *bucket.slots.get_mut(bucket.used)? = slots.slot(probe.tag, *place);
+        let mut reachable = buckets.get_mut(first..first + reach)?.iter_mut();
+        let bucket = reachable.find(|bucket| bucket.used < SLOTS_PER_BUCKET)?;
+        *bucket.slots.get_mut(bucket.used)? = slots.slot(probe.tag, place);
         bucket.used += 1;
     }
-    let mut bytes = Vec::with_capacity(total * BUCKET_BYTES);
     for (number, bucket) in (0_u64..).zip(&buckets) {
         bytes.extend_from_slice(&bucket_bytes(kind, number, &bucket.slots));
     }
-    Some(bytes)
+    Some(())
 }
 
 fn bucket_bytes(kind: SectionKind, number: u64, slots: &[u32]) -> [u8; BUCKET_BYTES] {
@@ -55,7 +51,7 @@ fn bucket_bytes(kind: SectionKind, number: u64, slots: &[u32]) -> [u8; BUCKET_BY
 }
 
 /// Tries seeds in order until every index fits; the same entries always end with the same seed.
-pub(crate) fn first_fitting_seed<T>(build: impl Fn(u64) -> Option<T>) -> Result<T, WriteError> {
+pub(crate) fn first_fitting_seed<T>(build: impl FnMut(u64) -> Option<T>) -> Result<T, WriteError> {
     const SEEDS: u64 = 64;
     (0..SEEDS).find_map(build).ok_or(WriteError::Collisions)
 }

@@ -53,6 +53,7 @@ pub(crate) const HEADER_CHECKED_FROM: usize = 24;
 pub(crate) const RANGES_MAX: usize = 4;
 const SECTIONS_AT: usize = 128;
 
+pub(crate) const SECTION_ALIGN: usize = 64;
 pub(crate) const RECORD_ALIGN: usize = 8;
 pub(crate) const BUCKET_BYTES: usize = 64;
 pub(crate) const SLOTS_PER_BUCKET: usize = 14;

@@ -1,12 +1,14 @@
 //! Writes a map. The same content gives the same bytes, whatever order it came in.
 
+use std::ops::Range;
+
 use posix_names::{FIRST_RANGE, SECOND_RANGE};
 
 use crate::content::{MapContent, MapGroup, MapUser, MemberPolicy, WriteError};
 use crate::hash::{Slots, digest};
 use crate::index::{build, first_fitting_seed};
 use crate::layout::{
-    HEADER_BYTES, Header, MAP_BYTES_MAX, RECORDS_MAX, SECTIONS, Section, SectionKind, put, rounded,
+    HEADER_BYTES, Header, MAP_BYTES_MAX, RECORDS_MAX, SECTIONS, Section, SectionKind, put,
 };
 use crate::records::{Entry, Records, counted};
 
@@ -21,29 +23,25 @@ pub fn write_map(content: &MapContent<'_>) -> Result<Vec<u8>, WriteError> {
     }
     let users = sorted_users(&content.users)?;
     let groups = sorted_groups(&content.groups)?;
-    let records = Records::of(&users, &groups, content.member_policy)?;
-    let (users, groups) = (&records.users, &records.groups);
-    let longest = records.user_bytes.len().max(records.group_bytes.len());
-    let slots = Slots::for_sections_of(longest);
+    let mut records = Records::of(&users, &groups, content.member_policy)?;
+    let mut map = std::mem::take(&mut records.bytes);
+    let [user_section, group_section] = records.sections.clone();
+    let slots = Slots::for_sections_of(user_section.len().max(group_section.len()));
+    let records_end = map.len();
     let (seed, indexes) = first_fitting_seed(|seed| {
-        let how = (seed, slots);
-        let indexes = [
-            build(SectionKind::UsersByName, how, &names(users))?,
-            build(SectionKind::UsersById, how, &ids(users))?,
-            build(SectionKind::GroupsByName, how, &names(groups))?,
-            build(SectionKind::GroupsById, how, &ids(groups))?,
-        ];
-        Some((seed, indexes))
+        map.truncate(records_end);
+        Some((seed, indexes((seed, slots), &records, &mut map)?))
     })?;
-    let [by_name, by_id, groups_by_name, groups_by_id] = &indexes;
-    let sections: [&[u8]; SECTIONS] = [
-        &records.user_bytes,
-        &records.group_bytes,
+    let [by_name, by_id, groups_by_name, groups_by_id] = indexes;
+    let sections = [
+        user_section,
+        group_section,
         by_name,
         by_id,
         groups_by_name,
         groups_by_id,
     ];
+    let (users, groups) = (&records.users, &records.groups);
     let header = Header {
         version: content.version,
         issued_at_ms: content.issued_at_ms,
@@ -54,7 +52,7 @@ pub fn write_map(content: &MapContent<'_>) -> Result<Vec<u8>, WriteError> {
         owners: content.owners,
         users: counted(users.len())?,
         groups: counted(groups.len())?,
-        first_group: groups.first().map_or(0, Entry::place),
+        first_group: groups.first().map_or(0, |group| group.place),
         last_uid: users.last().map_or(0, |user| user.id),
         last_gid: groups.last().map_or(0, |group| group.id),
         ranges: [
@@ -65,17 +63,41 @@ pub fn write_map(content: &MapContent<'_>) -> Result<Vec<u8>, WriteError> {
         ],
         ..Header::default()
     };
-    assembled(header, sections)
+    put_header(header, sections, &mut map)?;
+    Ok(map)
 }
 
-fn names<'a>(entries: &[Entry<'a>]) -> Vec<(&'a str, u32)> {
-    let named = |entry: &Entry<'a>| (entry.name, entry.place());
-    entries.iter().map(named).collect()
+/// Appends the four indexes, each where a section may begin, and says where they lie.
+fn indexes(
+    how: (u64, Slots),
+    records: &Records<'_>,
+    map: &mut Vec<u8>,
+) -> Option<[Range<usize>; 4]> {
+    let (users, groups) = (&records.users, &records.groups);
+    let mut begin = map.len();
+    let mut ended = |map: &mut Vec<u8>| {
+        let section = begin..map.len();
+        // Buckets are as long as sections are aligned.
+        begin = section.end;
+        section
+    };
+    build(SectionKind::UsersByName, how, names(users), map)?;
+    let by_name = ended(map);
+    build(SectionKind::UsersById, how, ids(users), map)?;
+    let by_id = ended(map);
+    build(SectionKind::GroupsByName, how, names(groups), map)?;
+    let groups_by_name = ended(map);
+    build(SectionKind::GroupsById, how, ids(groups), map)?;
+    Some([by_name, by_id, groups_by_name, ended(map)])
 }
 
-fn ids(entries: &[Entry<'_>]) -> Vec<([u8; 4], u32)> {
-    let numbered = |entry: &Entry<'_>| (entry.id.to_le_bytes(), entry.place());
-    entries.iter().map(numbered).collect()
+fn names<'a>(entries: &[Entry<'a>]) -> impl ExactSizeIterator<Item = (&'a str, u32)> {
+    entries.iter().map(|entry| (entry.name, entry.place))
+}
+
+fn ids(entries: &[Entry<'_>]) -> impl ExactSizeIterator<Item = ([u8; 4], u32)> {
+    let numbered = |entry: &Entry<'_>| (entry.id.to_le_bytes(), entry.place);
+    entries.iter().map(numbered)
 }
 
 /// In order of ids. What comes in order of names is sorted quickly.
@@ -121,28 +143,23 @@ fn neighbours<'a, T>(sorted: &[&'a T], same: impl Fn(&T, &T) -> bool) -> Option<
         .find(|(one, other)| same(one, other))
 }
 
-fn assembled(mut header: Header, sections: [&[u8]; SECTIONS]) -> Result<Vec<u8>, WriteError> {
-    const SECTION_ALIGN: usize = 64;
-    let mut end = HEADER_BYTES;
-    for (section, bytes) in header.sections.iter_mut().zip(sections) {
-        end = rounded(end, SECTION_ALIGN);
-        *section = Section {
-            offset: end as u64,
-            bytes: bytes.len() as u64,
+/// The header, before everything else.
+fn put_header(
+    mut header: Header,
+    sections: [Range<usize>; SECTIONS],
+    map: &mut [u8],
+) -> Result<(), WriteError> {
+    for (to, section) in header.sections.iter_mut().zip(sections) {
+        *to = Section {
+            offset: section.start as u64,
+            bytes: section.len() as u64,
         };
-        end += bytes.len();
     }
-    header.file_bytes = end as u64;
+    header.file_bytes = map.len() as u64;
     if header.file_bytes > MAP_BYTES_MAX {
         return Err(WriteError::TooLarge(header.file_bytes));
     }
-    let mut map = Vec::with_capacity(end);
-    map.resize(HEADER_BYTES, 0);
-    for bytes in sections {
-        map.resize(rounded(map.len(), SECTION_ALIGN), 0);
-        map.extend_from_slice(bytes);
-    }
     header.digest = digest(map.get(HEADER_BYTES..).unwrap_or_default());
-    put(&mut map, 0, &header.to_bytes());
-    Ok(map)
+    put(map, 0, &header.to_bytes());
+    Ok(())
 }
