@@ -33,9 +33,11 @@ release)
     cargo rustc --locked --profile module -p ssh-commands --bin cloudid-authorized-keys -- \
         -C target-feature=+crt-static
     install -m 755 "$CARGO_TARGET_DIR/module/cloudid-authorized-keys" "$CARGO_TARGET_DIR/release/"
-    cargo build --locked --profile module -p pam_cloudid
+    # as one kind of library only: cargo optimises none as a whole that it makes in two kinds
+    cargo rustc --locked --profile module -p pam_cloudid --lib --crate-type cdylib
     # calls inside it go straight, not through a table; the linker protects the whole table all the same
-    cargo rustc --locked --profile module -p nss_cloudid --lib -- -C relro-level=partial
+    cargo rustc --locked --profile module -p nss_cloudid --lib --crate-type cdylib -- \
+        -C relro-level=partial
     ;;
 dev)
     if [ $# = 0 ]; then

@@ -19,8 +19,11 @@ impl Bytes for Frozen<'_> {
         self.0.read_at(offset, buffer)
     }
 
-    fn frozen(&self, offset: u64) -> Option<&[u8]> {
-        self.0.get(usize::try_from(offset).ok()?..)
+    const ARE_FROZEN: bool = true;
+
+    fn frozen(&self, offset: u64) -> Result<&[u8], ReadError> {
+        let from = usize::try_from(offset).map_err(|_| ReadError::Damaged)?;
+        self.0.get(from..).ok_or(ReadError::Damaged)
     }
 }
 
@@ -42,21 +45,15 @@ fn look_at_all<B: Bytes>(map: &Map<B>, short: usize) {
         if let Ok(Some(user)) = map.user_by_name(name, &mut text) {
             look_at_user(&user, &text);
         }
-        if let Ok(Some(group)) = map.group_by_name(name) {
-            look_at_group(map, &group);
-        }
-        if let Ok(Some(list)) = map.group_list_of(name) {
-            look_at_group_list(map, &list);
-        }
+        let _ = map.group_by_name(name, |group| look_at_group(map, group));
+        let _ = map.groups_of(name, |list| look_at_group_list(map, list));
     }
     for id in [0, 70_001, 70_002, 70_003, u32::MAX] {
         if let Ok(Some(user)) = map.user_by_id(id, &mut text[..short]) {
             assert!(usize::from(user.text_bytes) <= short);
             look_at_user(&user, &text);
         }
-        if let Ok(Some(group)) = map.group_by_id(id) {
-            look_at_group(map, &group);
-        }
+        let _ = map.group_by_id(id, |group| look_at_group(map, group));
         assert!(!map.ranges_hold(id) || id > 0);
     }
     let mut cursor = Cursor::default();
@@ -70,10 +67,10 @@ fn look_at_all<B: Bytes>(map: &Map<B>, short: usize) {
     }
     let mut cursor = Cursor::default();
     for _ in 0..STEPS_MAX {
-        let Ok(Some((group, next))) = map.group_after(cursor) else {
+        let Ok(Some(((), next))) = map.group_after(cursor, |group| look_at_group(map, group))
+        else {
             break;
         };
-        look_at_group(map, &group);
         cursor = next;
     }
 }
@@ -92,13 +89,13 @@ fn look_at_user(user: &UserRecord, text: &[u8]) {
     );
 }
 
-fn look_at_group_list<B: Bytes>(map: &Map<B>, list: &GroupList) {
+fn look_at_group_list<B: Bytes>(map: &Map<B>, list: &GroupList<'_>) -> Result<(), ReadError> {
     assert!(list.count() <= GROUPS_PER_USER_MAX);
     let mut buffer = vec![0; list.bytes()];
-    let _ = map.read_group_list(list, &mut buffer);
+    map.read_group_list(list, &mut buffer)
 }
 
-fn look_at_group<B: Bytes>(map: &Map<B>, group: &GroupHead) {
+fn look_at_group<B: Bytes>(map: &Map<B>, group: &GroupHead<'_>) -> Result<(), ReadError> {
     assert!(group.gid() >= 1000, "an id outside every range");
     assert!(group.name().len() <= 32 && !group.name().contains(&0));
     let bytes = group.members_bytes();
@@ -107,12 +104,12 @@ fn look_at_group<B: Bytes>(map: &Map<B>, group: &GroupHead) {
         "a claim to be refused before anything is allocated"
     );
     if bytes > 1 << 20 {
-        return;
+        return Ok(());
     }
     let mut buffer = vec![0; bytes];
-    if map.read_members(group, &mut buffer).is_ok() {
-        let (lengths, names) = buffer.split_at(group.members());
-        let told: usize = lengths.iter().map(|length| usize::from(*length) + 1).sum();
-        assert_eq!(told, names.len());
-    }
+    map.read_members(group, &mut buffer)?;
+    let (lengths, names) = buffer.split_at(group.members());
+    let told: usize = lengths.iter().map(|length| usize::from(*length) + 1).sum();
+    assert_eq!(told, names.len());
+    Ok(())
 }

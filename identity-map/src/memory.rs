@@ -139,20 +139,12 @@ impl Map<MemoryFile> {
 
     /// What the cacher says of this map.
     #[must_use]
-    pub fn standing(&self) -> Standing {
-        self.bytes.standing()
-    }
-}
-
-impl MemoryFile {
-    /// What the cacher says of this map.
-    #[must_use]
     #[inline]
     pub fn standing(&self) -> Standing {
-        let in_force = self.mark.in_force().load(Ordering::Acquire);
-        if in_force != self.sum || in_force == NONE {
+        let in_force = self.bytes.mark.in_force().load(Ordering::Acquire);
+        if in_force != self.bytes.sum || in_force == NONE {
             Standing::Superseded
-        } else if is_alive(self.mark.keeper().load(Ordering::Relaxed)) {
+        } else if is_alive(self.bytes.mark.keeper().load(Ordering::Relaxed)) {
             Standing::InForce
         } else {
             Standing::Orphaned
@@ -166,10 +158,12 @@ impl Bytes for MemoryFile {
         self.frozen.bytes().read_at(offset, buffer)
     }
 
+    const ARE_FROZEN: bool = true;
+
     #[inline]
-    fn frozen(&self, offset: u64) -> Option<&[u8]> {
-        let at = usize::try_from(offset).ok()?;
-        self.frozen.bytes().get(at..)
+    fn frozen(&self, offset: u64) -> Result<&[u8], ReadError> {
+        let from = usize::try_from(offset).map_err(|_| ReadError::Damaged)?;
+        self.frozen.bytes().get(from..).ok_or(ReadError::Damaged)
     }
 }
 

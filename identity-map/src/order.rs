@@ -8,7 +8,7 @@
 use crate::layout::{OF_USER, SectionKind};
 use crate::read::{Bytes, Map, ReadError};
 use crate::read_group::GroupHead;
-use crate::read_user::{UserRecord, UserRoom};
+use crate::read_user::{Room, UserRecord};
 
 /// A place in the order of ids: the last id listed, where the next one stood then, and in which map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -132,25 +132,30 @@ impl<B: Bytes> Map<B> {
         }
     }
 
-    /// The group with the next higher id, and the cursor behind it.
+    /// Lets `read` have the group with the next higher id; the cursor behind it comes with the answer.
     ///
     /// # Errors
-    /// The map is damaged or cannot be read.
-    pub fn group_after(&self, cursor: Cursor) -> Result<Option<(GroupHead, Cursor)>, ReadError> {
+    /// The map is damaged or cannot be read, or what `read` says.
+    pub fn group_after<T, E: From<ReadError>>(
+        &self,
+        cursor: Cursor,
+        read: impl FnOnce(&GroupHead<'_>) -> Result<T, E>,
+    ) -> Result<Option<(T, Cursor)>, E> {
         let last = cursor.last;
         if last >= self.header.last_gid {
             return Ok(None);
         }
+        let (mut room, mut room_again) = (Room::default(), Room::default());
         let place = cursor.place(self.header.first_group, self.header.sum);
-        let group = match self.group_next_at(place, last) {
+        let group = match self.group_next_at(place, last, &mut room) {
             Err(ReadError::Damaged) => {
                 let place = Place::Named(self.place_of_group_after(last)?);
-                self.group_next_at(place, last)?
+                self.group_next_at(place, last, &mut room_again)?
             }
             found => found?,
         };
         let cursor = group.links().cursor(self.header.sum);
-        Ok(Some((group, cursor)))
+        Ok(Some((read(&group)?, cursor)))
     }
 
     /// The user at a place, if it is the next one after an id.
@@ -161,7 +166,7 @@ impl<B: Bytes> Map<B> {
         last: u32,
         buffer: &mut [u8],
     ) -> Result<(UserRecord, Cursor), ReadError> {
-        let mut room = UserRoom::default();
+        let mut room = Room::default();
         let user = match place {
             Place::Named(place) => self.user_at(place, &mut room)?,
             Place::Claimed(_) => self.user_told_at(place, &mut room)?,
@@ -175,31 +180,33 @@ impl<B: Bytes> Map<B> {
     }
 
     /// As [`Self::user_next_at`].
-    fn group_next_at(&self, place: Place, last: u32) -> Result<GroupHead, ReadError> {
-        let mut group = GroupHead::empty();
-        self.group_at(place, &mut group)?;
-        if group.links().follows(last) {
-            Ok(group)
-        } else {
-            Err(ReadError::Damaged)
-        }
+    #[inline]
+    fn group_next_at<'r>(
+        &'r self,
+        place: Place,
+        last: u32,
+        room: &'r mut Room,
+    ) -> Result<GroupHead<'r>, ReadError> {
+        let group = self.group_at(place, room)?;
+        let follows = group.links().follows(last);
+        follows.then_some(group).ok_or(ReadError::Damaged)
     }
 
     /// Behind the user of this id, if it is there; otherwise everybody is looked at in turn.
     #[cold]
     fn place_of_user_after(&self, last: u32) -> Result<u32, ReadError> {
-        let mut search = self.search(SectionKind::UsersById, &last.to_le_bytes());
-        while let Some(place) = self.next_place(&mut search)? {
+        let found = self.find(SectionKind::UsersById, &last.to_le_bytes(), |place| {
             let links = self.user_links_at(place)?;
-            if links.id == last {
-                return Ok(links.next);
-            }
+            Ok::<_, ReadError>((links.id == last).then_some(links.next))
+        })?;
+        if let Some(next) = found {
+            return Ok(next);
         }
         place_after(last, FIRST_USER, &|place| self.user_links_at(place))
     }
 
     fn user_links_at(&self, place: u32) -> Result<Links, ReadError> {
-        let mut room = UserRoom::default();
+        let mut room = Room::default();
         let user = self.user_told_at(Place::Named(place), &mut room)?;
         Ok(user.links(self.users_at()))
     }
@@ -211,12 +218,13 @@ impl<B: Bytes> Map<B> {
     /// As [`Self::place_of_user_after`].
     #[cold]
     fn place_of_group_after(&self, last: u32) -> Result<u32, ReadError> {
-        if let Some(group) = self.group_by_id(last)? {
-            return Ok(group.links().next);
+        let next_of = |group: &GroupHead<'_>| Ok::<_, ReadError>(group.links().next);
+        if let Some(next) = self.group_by_id(last, next_of)? {
+            return Ok(next);
         }
         let links_at = |place| {
-            let mut group = GroupHead::empty();
-            self.group_at(Place::Named(place), &mut group)?;
+            let mut room = Room::default();
+            let group = self.group_at(Place::Named(place), &mut room)?;
             Ok(group.links())
         };
         place_after(last, self.header.first_group, &links_at)

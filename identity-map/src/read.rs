@@ -19,11 +19,17 @@ pub trait Bytes {
     /// The bytes are not there.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), ReadError>;
 
-    /// The bytes from an offset on, where they lie, if nobody can change them and the whole was summed
-    /// when it was made so: then they need no sum of their own. `None` where there are none.
+    /// Whether nobody can change them, and the whole was summed when it was made so. Then records are
+    /// read where they lie, and need no sum of their own.
+    const ARE_FROZEN: bool = false;
+
+    /// The bytes from an offset on, where they lie, if they are frozen.
+    ///
+    /// # Errors
+    /// There are none.
     #[inline]
-    fn frozen(&self, _offset: u64) -> Option<&[u8]> {
-        None
+    fn frozen(&self, _offset: u64) -> Result<&[u8], ReadError> {
+        Err(ReadError::Damaged)
     }
 }
 
@@ -79,19 +85,6 @@ impl<B: Bytes> Map<B> {
         Ok(Self { bytes, header })
     }
 
-    /// What the map was opened on.
-    pub fn bytes(&self) -> &B {
-        &self.bytes
-    }
-
-    /// The same map, its bytes wrapped into something else.
-    pub fn with_bytes<C: Bytes>(self, wrap: impl FnOnce(B) -> C) -> Map<C> {
-        Map {
-            bytes: wrap(self.bytes),
-            header: self.header,
-        }
-    }
-
     /// Whether both are copies of one map.
     pub fn is_same_as<C>(&self, other: &Map<C>) -> bool {
         self.header == other.header
@@ -145,76 +138,59 @@ impl<B: Bytes> Map<B> {
         is_ours(id) && ranges.any(|(first, last)| (*first..=*last).contains(&id))
     }
 
-    /// Begins to look for a key in an index.
+    /// Lets `look` see each place that an index names for a key, until it has found what it wants.
     #[inline]
-    pub(crate) fn search(&self, index: SectionKind, key: &[u8]) -> Search {
+    pub(crate) fn find<T, E: From<ReadError>>(
+        &self,
+        index: SectionKind,
+        key: &[u8],
+        mut look: impl FnMut(u32) -> Result<Option<T>, E>,
+    ) -> Result<Option<T>, E> {
         let section = self.header.section(index);
         let probe = Probe::new(key, self.header.seed, first_choice_buckets(section));
         let slots = Slots::with_places_of(self.header.place_bits);
-        Search {
-            index,
-            slots,
-            tag: slots.shortened(probe.tag),
-            bucket: probe.bucket,
-            left: SPILL_BUCKETS,
-            next: FIRST_SLOT,
-            copy: None,
-        }
-    }
-
-    /// The place of the next record that the index names for the key.
-    ///
-    /// Not inlined: the module that is loaded into every process is small.
-    #[inline(never)]
-    pub(crate) fn next_place(&self, search: &mut Search) -> Result<Option<u32>, ReadError> {
-        loop {
-            let within = search.bucket * BUCKET_BYTES as u64;
-            let offset = self.header.section(search.index).offset + within;
-            let bucket = match self.bytes.frozen(offset) {
-                Some(lies) => lies.first_chunk().ok_or(ReadError::Damaged)?,
-                None => self.copied_bucket(search.index, search.bucket, &mut search.copy)?,
-            };
-            let (slots, _) = bucket.as_chunks::<4>();
-            let (search_slots, tag) = (search.slots, search.tag);
-            for (index, slot) in slots.iter().enumerate().skip(search.next) {
+        let tag = slots.shortened(probe.tag);
+        for bucket in probe.bucket..probe.bucket + 1 + SPILL_BUCKETS {
+            let mut room = [0; BUCKET_BYTES];
+            for slot in self.slots(index, bucket, &mut room)? {
                 let slot = u32::from_le_bytes(*slot);
                 if slot == 0 {
                     return Ok(None);
                 }
-                if search_slots.tag(slot) == tag {
-                    search.next = index + 1;
-                    return Ok(Some(search_slots.place(slot)));
+                if slots.tag(slot) == tag
+                    && let Some(found) = look(slots.place(slot))?
+                {
+                    return Ok(Some(found));
                 }
             }
-            if search.left == 0 {
-                return Ok(None);
-            }
-            search.left -= 1;
-            search.bucket += 1;
-            search.next = FIRST_SLOT;
-            search.copy = None;
         }
+        Ok(None)
     }
 
-    /// A bucket of an index, copied once and checked: a sum, and tag and place of each slot.
-    #[inline(never)]
-    fn copied_bucket<'a>(
-        &self,
+    /// The slots of a bucket: as they lie, or copied once and checked.
+    #[inline]
+    fn slots<'a>(
+        &'a self,
         index: SectionKind,
         bucket: u64,
-        room: &'a mut Option<[u8; BUCKET_BYTES]>,
-    ) -> Result<&'a [u8; BUCKET_BYTES], ReadError> {
-        if room.is_none() {
-            let within = bucket * BUCKET_BYTES as u64;
-            let mut copy = [0; BUCKET_BYTES];
-            self.read_within(index, within, &mut copy)?;
-            let (sum, slots) = copy.split_at(8);
+        room: &'a mut [u8; BUCKET_BYTES],
+    ) -> Result<&'a [[u8; 4]], ReadError> {
+        let within = bucket * BUCKET_BYTES as u64;
+        let bytes: &[u8; BUCKET_BYTES] = if B::ARE_FROZEN {
+            let lies = self
+                .bytes
+                .frozen(self.header.section(index).offset + within)?;
+            lies.first_chunk().ok_or(ReadError::Damaged)?
+        } else {
+            self.read_within(index, within, room)?;
+            let (sum, slots) = room.split_at(8);
             if checksum(slots, bucket_seed(index, bucket)) != u64_at(sum, 0) {
                 return Err(ReadError::Damaged);
             }
-            *room = Some(copy);
-        }
-        room.as_ref().ok_or(ReadError::Damaged)
+            room
+        };
+        let (slots, _) = bytes.as_chunks::<4>();
+        slots.get(FIRST_SLOT..).ok_or(ReadError::Damaged)
     }
 
     /// Reads inside one section and nowhere else.
@@ -247,20 +223,6 @@ impl<B: Bytes> Map<B> {
 
 /// Number of the first slot: before it lies the sum, as long as two.
 const FIRST_SLOT: usize = 2;
-
-/// How far a search in an index has come.
-pub(crate) struct Search {
-    index: SectionKind,
-    slots: Slots,
-    tag: u32,
-    bucket: u64,
-    /// How many buckets may still come after this one.
-    left: u64,
-    /// The next slot to look at.
-    next: usize,
-    /// The bucket, if it had to be copied.
-    copy: Option<[u8; BUCKET_BYTES]>,
-}
 
 /// Offset inside its section of the record at a place.
 #[inline]

@@ -1,65 +1,64 @@
 //! Groups and their members, read from a map.
 
-use crate::body::{Body, Lies};
+use crate::body::Body;
 use crate::hash::{Part, checksum, part_seed};
 use crate::layout::{
     BLOCK_BYTES, GROUP_HEAD_BYTES, MEMBERS_PER_GROUP_MAX, NAME_BYTES_MAX, OF_USER, SectionKind,
-    USER_HEAD_BYTES, u32_at, u64_at,
+    u32_at, u64_at,
 };
 use crate::order::{Links, Place};
 use crate::read::{Bytes, Map, ReadError, is_ours};
-use crate::read_user::UserRoom;
+use crate::read_user::{CheckedUser, Room, are_same};
 
-/// A group, copied out of the map and checked; its members too, if they are few.
-#[derive(Debug, Clone)]
-pub struct GroupHead {
+/// A group that was found and checked, as long as it is looked at.
+#[derive(Debug)]
+pub struct GroupHead<'a> {
     gid: u32,
-    name_at: usize,
-    name_bytes: usize,
+    name: &'a [u8],
     members: usize,
     members_bytes: usize,
     links: Links,
-    body: Body,
+    body: Body<'a>,
 }
 
 impl<B: Bytes> Map<B> {
-    /// The group of this name.
+    /// Lets `read` have the group of this name; `None` if there is none.
     ///
     /// # Errors
-    /// The map is damaged or cannot be read.
+    /// The map is damaged or cannot be read, or what `read` says.
     #[inline]
-    pub fn group_by_name(&self, name: &[u8]) -> Result<Option<GroupHead>, ReadError> {
+    pub fn group_by_name<T, E: From<ReadError>>(
+        &self,
+        name: &[u8],
+        mut read: impl FnMut(&GroupHead<'_>) -> Result<T, E>,
+    ) -> Result<Option<T>, E> {
         if name.len() > NAME_BYTES_MAX {
             return Ok(None);
         }
-        let is_wanted = |group: &GroupHead| group.name() == name;
-        self.group_of(SectionKind::GroupsByName, name, &is_wanted)
+        self.find(SectionKind::GroupsByName, name, |place| {
+            let mut room = Room::default();
+            let group = self.group_at(Place::Named(place), &mut room)?;
+            let is_wanted = are_same(group.name, name);
+            is_wanted.then(|| read(&group)).transpose()
+        })
     }
 
-    /// The group of this id.
+    /// Lets `read` have the group of this id; `None` if there is none.
     ///
     /// # Errors
-    /// The map is damaged or cannot be read.
-    pub fn group_by_id(&self, gid: u32) -> Result<Option<GroupHead>, ReadError> {
-        let is_wanted = |group: &GroupHead| group.gid() == gid;
-        self.group_of(SectionKind::GroupsById, &gid.to_le_bytes(), &is_wanted)
-    }
-
-    fn group_of(
+    /// The map is damaged or cannot be read, or what `read` says.
+    #[inline]
+    pub fn group_by_id<T, E: From<ReadError>>(
         &self,
-        index: SectionKind,
-        key: &[u8],
-        is_wanted: &dyn Fn(&GroupHead) -> bool,
-    ) -> Result<Option<GroupHead>, ReadError> {
-        let mut group = GroupHead::empty();
-        let mut search = self.search(index, key);
-        while let Some(place) = self.next_place(&mut search)? {
-            self.group_at(Place::Named(place), &mut group)?;
-            if is_wanted(&group) {
-                return Ok(Some(group));
-            }
-        }
-        Ok(None)
+        gid: u32,
+        mut read: impl FnMut(&GroupHead<'_>) -> Result<T, E>,
+    ) -> Result<Option<T>, E> {
+        self.find(SectionKind::GroupsById, &gid.to_le_bytes(), |place| {
+            let mut room = Room::default();
+            let group = self.group_at(Place::Named(place), &mut room)?;
+            let is_wanted = group.gid == gid;
+            is_wanted.then(|| read(&group)).transpose()
+        })
     }
 
     /// Copies the members into a buffer of exactly [`GroupHead::members_bytes`] bytes: one byte
@@ -68,12 +67,13 @@ impl<B: Bytes> Map<B> {
     ///
     /// # Errors
     /// The map is damaged or cannot be read.
-    pub fn read_members(&self, group: &GroupHead, buffer: &mut [u8]) -> Result<(), ReadError> {
+    #[inline]
+    pub fn read_members(&self, group: &GroupHead<'_>, buffer: &mut [u8]) -> Result<(), ReadError> {
         if buffer.len() != group.members_bytes() {
             return Err(ReadError::Damaged);
         }
         let seed = part_seed(Part::Members, group.gid());
-        self.read_body(SectionKind::Groups, &group.body, seed, buffer)?;
+        self.read_body(SectionKind::Groups, group.body, seed, buffer)?;
         let parts = buffer.split_at_checked(group.members());
         let (lengths, names) = parts.ok_or(ReadError::Damaged)?;
         let ends = names.last().is_none_or(|last| *last == 0);
@@ -84,47 +84,39 @@ impl<B: Bytes> Map<B> {
         }
     }
 
-    /// Reads the group at a place. On an error the group holds nothing of use.
-    #[inline(never)]
-    pub(crate) fn group_at(&self, place: Place, group: &mut GroupHead) -> Result<(), ReadError> {
+    /// The group at a place.
+    #[inline]
+    pub(crate) fn group_at<'r>(
+        &'r self,
+        place: Place,
+        room: &'r mut Room,
+    ) -> Result<GroupHead<'r>, ReadError> {
         let number = place.number();
         if number & OF_USER != 0 {
-            return self.private_group_at(place.of_user(), group);
+            return GroupHead::private(&self.user_told_at(place.of_user(), room)?);
         }
         let offset = self.offset_of(SectionKind::Groups, number)?;
-        if let (Place::Named(_), Some(lies)) = (place, self.bytes.frozen(offset)) {
-            *group.body.block_mut() = *lies.first_chunk().ok_or(ReadError::Damaged)?;
-            return group.read(offset).map(|_| ());
+        match place {
+            Place::Named(_) if B::ARE_FROZEN => GroupHead::of(self.bytes.frozen(offset)?),
+            Place::Named(_) | Place::Claimed(_) => self.copied_group(offset, room),
         }
-        let within = offset - self.header.section(SectionKind::Groups).offset;
-        self.read_within(SectionKind::Groups, within, group.body.block_mut())?;
-        let summed = group.read(offset)?;
-        let fits = group.fits_its_sum(summed);
-        fits.then_some(()).ok_or(ReadError::Damaged)
     }
 
-    fn private_group_at(&self, place: Place, group: &mut GroupHead) -> Result<(), ReadError> {
-        let mut room = UserRoom::default();
-        let user = self.user_told_at(place, &mut room)?;
-        let members = user.private_group().ok_or(ReadError::Damaged)?;
-        let name = user.name().unwrap_or_default();
-        let links = user.group_links();
-        if !is_ours(links.id) || !is_name(name) {
-            return Err(ReadError::Damaged);
-        }
-        group.gid = links.id;
-        group.name_at = USER_HEAD_BYTES;
-        group.name_bytes = name.len();
-        group.members = members;
-        group.members_bytes = members * (name.len() + 2);
-        group.links = links;
-        // The length of the name lies before it, as it does before a member's.
-        group.body = Body::new(user.block(), Lies::Here(USER_HEAD_BYTES - 1));
-        Ok(())
+    /// Copies a record, and believes what the checksum allows.
+    #[inline(never)]
+    fn copied_group<'r>(
+        &self,
+        offset: u64,
+        room: &'r mut Room,
+    ) -> Result<GroupHead<'r>, ReadError> {
+        let within = offset - self.header.section(SectionKind::Groups).offset;
+        let (block, _) = room.emptied().split_at_mut(BLOCK_BYTES);
+        self.read_within(SectionKind::Groups, within, block)?;
+        GroupHead::summed(block, within)
     }
 }
 
-impl GroupHead {
+impl<'a> GroupHead<'a> {
     /// Group id.
     #[must_use]
     #[inline]
@@ -135,9 +127,8 @@ impl GroupHead {
     /// Group name.
     #[must_use]
     #[inline]
-    pub fn name(&self) -> &[u8] {
-        let from = self.body.block().get(self.name_at..).unwrap_or_default();
-        from.get(..self.name_bytes).unwrap_or_default()
+    pub fn name(&self) -> &'a [u8] {
+        self.name
     }
 
     /// Number of members.
@@ -154,66 +145,77 @@ impl GroupHead {
         self.members_bytes
     }
 
+    #[inline]
     pub(crate) fn links(&self) -> Links {
         self.links
     }
 
-    /// One that is read to.
-    #[inline]
-    pub(crate) fn empty() -> Self {
-        Self {
-            gid: 0,
-            name_at: GROUP_HEAD_BYTES,
-            name_bytes: 0,
-            members: 0,
-            members_bytes: 0,
-            links: Links::default(),
-            body: Body::new([0; BLOCK_BYTES], Lies::Here(0)),
+    /// A group for which a user stands.
+    fn private(user: &CheckedUser<'a>) -> Result<Self, ReadError> {
+        let members = user.private_group().ok_or(ReadError::Damaged)?;
+        let (name, links) = (user.name().unwrap_or_default(), user.group_links());
+        if !is_ours(links.id) || !is_name(name) {
+            return Err(ReadError::Damaged);
         }
+        Ok(Self {
+            gid: links.id,
+            name,
+            members,
+            members_bytes: members * (name.len() + 2),
+            links,
+            body: Body::Here(user.as_member()),
+        })
     }
 
-    /// Takes what its block says, within every limit; how many bytes of it the checksum covers.
+    /// What a record says, within every limit.
     #[inline]
-    fn read(&mut self, offset: u64) -> Result<usize, ReadError> {
-        let block = self.body.block();
-        self.gid = u32_at(block, 16);
-        self.name_at = GROUP_HEAD_BYTES;
-        self.name_bytes = usize::from(block[39]);
-        self.members = u32_at(block, 28) as usize;
-        self.members_bytes = self.members.saturating_add(u32_at(block, 32) as usize);
-        self.links = Links {
-            id: self.gid,
-            previous: u32_at(block, 20),
-            next: u32_at(block, 24),
+    fn of(record: &'a [u8]) -> Result<Self, ReadError> {
+        let numbers: &[u8; GROUP_HEAD_BYTES] = record.first_chunk().ok_or(ReadError::Damaged)?;
+        let name_end = GROUP_HEAD_BYTES + usize::from(numbers[NAME_LENGTH_AT]);
+        let members = u32_at(numbers, 28) as usize;
+        let group = Self {
+            gid: u32_at(numbers, 16),
+            name: record.get(GROUP_HEAD_BYTES..name_end).unwrap_or_default(),
+            members,
+            members_bytes: members.saturating_add(u32_at(numbers, 32) as usize),
+            links: Links {
+                id: u32_at(numbers, 16),
+                previous: u32_at(numbers, 20),
+                next: u32_at(numbers, 24),
+            },
+            body: Body::Here(record.get(name_end..).unwrap_or_default()),
         };
-        let within = GROUP_HEAD_BYTES + self.name_bytes;
-        let end = within.saturating_add(self.members_bytes);
-        let (summed, lies) = if end <= BLOCK_BYTES {
-            (end, Lies::Here(within))
-        } else {
-            let sum = u64_at(block, 8);
-            let lies = Lies::There {
-                record: offset,
-                within,
-                sum,
+        let is_possible = members <= MEMBERS_PER_GROUP_MAX
+            && group.members_bytes <= MEMBERS_PER_GROUP_MAX * (NAME_BYTES_MAX + 2)
+            && is_ours(group.gid)
+            && is_name(group.name);
+        is_possible.then_some(group).ok_or(ReadError::Damaged)
+    }
+
+    /// The same of the block of a record that lies so far behind the start of its section, if its
+    /// sum fits. Members that reach beyond the block have a sum of their own.
+    fn summed(block: &'a [u8], record: u64) -> Result<Self, ReadError> {
+        let mut group = Self::of(block)?;
+        let name_end = GROUP_HEAD_BYTES + group.name.len();
+        let mut summed_end = name_end + group.members_bytes;
+        if summed_end > BLOCK_BYTES {
+            summed_end = name_end;
+            group.body = Body::There {
+                within: record + name_end as u64,
+                sum: u64_at(block, 8),
             };
-            (within, lies)
-        };
-        self.body.set(lies);
-        let fits = self.members <= MEMBERS_PER_GROUP_MAX
-            && self.members_bytes <= MEMBERS_PER_GROUP_MAX * (NAME_BYTES_MAX + 2)
-            && is_ours(self.gid)
-            && is_name(self.name());
-        fits.then_some(summed).ok_or(ReadError::Damaged)
-    }
-
-    #[inline]
-    fn fits_its_sum(&self, summed: usize) -> bool {
-        let record = self.body.block().get(..summed);
-        let parts = record.and_then(|record| record.split_at_checked(8));
-        parts.is_some_and(|(sum, summed)| group_checksum(self.gid, summed) == u64_at(sum, 0))
+        }
+        let parts = block
+            .get(..summed_end)
+            .and_then(|block| block.split_at_checked(8));
+        let (sum, summed) = parts.ok_or(ReadError::Damaged)?;
+        let is_whole = group_checksum(group.gid, summed) == u64_at(sum, 0);
+        is_whole.then_some(group).ok_or(ReadError::Damaged)
     }
 }
+
+/// Just before the name.
+const NAME_LENGTH_AT: usize = GROUP_HEAD_BYTES - 1;
 
 /// Fits into a group record, whatever it says.
 #[inline]

@@ -1,7 +1,7 @@
 //! Users and their group lists, read from a map. The text of a user is read straight into the
 //! caller's buffer; the rest is a few numbers.
 
-use crate::body::{Body, Lies};
+use crate::body::Body;
 use crate::hash::{Part, checksum, part_seed};
 use crate::layout::{
     BLOCK_BYTES, FIELD_BYTES_MAX, GROUPS_PER_USER_MAX, NAME_BYTES_MAX, SectionKind,
@@ -12,6 +12,8 @@ use crate::read::{Bytes, Map, ReadError, is_ours, place_at};
 
 /// Nothing but the NULs and the password field.
 const TEXT_BYTES_MIN: usize = 6;
+/// Just before the name.
+const NAME_LENGTH_AT: usize = USER_HEAD_BYTES - 1;
 
 /// A user whose text was read and checked. It begins at the start of the buffer: name, password
 /// field, comment, home and shell as a passwd entry wants them, a NUL behind each.
@@ -27,22 +29,29 @@ pub struct UserRecord {
     pub text_bytes: u16,
 }
 
-/// The groups of a user: copied already, or where they lie in the map.
-#[derive(Debug, Clone)]
-pub struct GroupList {
+/// The groups of a user, as long as they are looked at.
+#[derive(Debug)]
+pub struct GroupList<'a> {
     uid: u32,
     count: usize,
-    body: Body,
+    body: Body<'a>,
 }
 
-/// Where a user's record is copied to, if it must be.
+/// Where a record is copied to, if it must be: a user's, or the block that is read of a group's.
 #[derive(Default)]
-pub(crate) struct UserRoom(Option<[u8; USER_RECORD_BYTES_MAX]>);
+pub(crate) struct Room(Option<[u8; USER_RECORD_BYTES_MAX]>);
 
-/// A user's record, whole: its numbers, and the text and groups behind them.
+impl Room {
+    #[inline]
+    pub(crate) fn emptied(&mut self) -> &mut [u8; USER_RECORD_BYTES_MAX] {
+        self.0.insert([0; USER_RECORD_BYTES_MAX])
+    }
+}
+
+/// A user's record: its numbers, and the whole of it with the text and groups behind them.
 pub(crate) struct CheckedUser<'a> {
     numbers: &'a [u8; USER_HEAD_BYTES],
-    rest: &'a [u8],
+    record: &'a [u8],
     offset: u64,
 }
 
@@ -69,15 +78,12 @@ impl<B: Bytes> Map<B> {
         if name.len() > NAME_BYTES_MAX {
             return Ok(None);
         }
-        let mut room = UserRoom::default();
-        let mut search = self.search(SectionKind::UsersByName, name);
-        while let Some(place) = self.next_place(&mut search)? {
+        self.find(SectionKind::UsersByName, name, |place| {
+            let mut room = Room::default();
             let user = self.user_at(place, &mut room)?;
-            if user.is_named(name) {
-                return user.hand_over(buffer).map(Some);
-            }
-        }
-        Ok(None)
+            let is_wanted = user.is_named(name);
+            is_wanted.then(|| user.hand_over(buffer)).transpose()
+        })
     }
 
     /// The user of this id.
@@ -86,35 +92,59 @@ impl<B: Bytes> Map<B> {
     /// The map is damaged or cannot be read, or the text does not fit into the buffer.
     #[inline]
     pub fn user_by_id(&self, uid: u32, buffer: &mut [u8]) -> Result<Option<UserRecord>, ReadError> {
-        let mut room = UserRoom::default();
-        let mut search = self.search(SectionKind::UsersById, &uid.to_le_bytes());
-        while let Some(place) = self.next_place(&mut search)? {
+        self.find(SectionKind::UsersById, &uid.to_le_bytes(), |place| {
+            let mut room = Room::default();
             let user = self.user_at(place, &mut room)?;
-            if user.uid() == uid {
-                return user.hand_over(buffer).map(Some);
-            }
-        }
-        Ok(None)
+            let is_wanted = user.uid() == uid;
+            is_wanted.then(|| user.hand_over(buffer)).transpose()
+        })
     }
 
-    /// The groups of the user of this name.
+    /// Lets `read` have the groups of the user of this name; `None` if there is none.
     ///
     /// # Errors
-    /// The map is damaged or cannot be read.
+    /// The map is damaged or cannot be read, or what `read` says.
     #[inline]
-    pub fn group_list_of(&self, name: &[u8]) -> Result<Option<GroupList>, ReadError> {
+    pub fn groups_of<T, E: From<ReadError>>(
+        &self,
+        name: &[u8],
+        mut read: impl FnMut(&GroupList<'_>) -> Result<T, E>,
+    ) -> Result<Option<T>, E> {
         if name.len() > NAME_BYTES_MAX {
             return Ok(None);
         }
-        let mut room = UserRoom::default();
-        let mut search = self.search(SectionKind::UsersByName, name);
-        while let Some(place) = self.next_place(&mut search)? {
+        self.find(SectionKind::UsersByName, name, |place| {
+            let mut room = Room::default();
             let user = self.user_at(place, &mut room)?;
-            if user.is_named(name) {
-                return user.group_list().map(Some);
+            if !user.is_named(name) {
+                return Ok(None);
             }
+            read(&self.group_list_of(&user)?).map(Some)
+        })
+    }
+
+    /// Whose groups, how many, and where they lie.
+    #[inline]
+    fn group_list_of<'a>(&self, user: &CheckedUser<'a>) -> Result<GroupList<'a>, ReadError> {
+        let lengths = Lengths::of(user.numbers);
+        if !lengths.are_possible() {
+            return Err(ReadError::Damaged);
         }
-        Ok(None)
+        let list_at = lengths.list_at();
+        let body = if B::ARE_FROZEN || lengths.end() <= BLOCK_BYTES {
+            Body::Here(user.record.get(list_at..).ok_or(ReadError::Damaged)?)
+        } else {
+            let record = user.offset - self.header.section(SectionKind::Users).offset;
+            Body::There {
+                within: record + list_at as u64,
+                sum: u64_at(user.numbers, 8),
+            }
+        };
+        Ok(GroupList {
+            uid: user.uid(),
+            count: lengths.groups,
+            body,
+        })
     }
 
     /// Copies a group list into a buffer of exactly [`GroupList::bytes`] bytes: each id in four
@@ -123,12 +153,16 @@ impl<B: Bytes> Map<B> {
     /// # Errors
     /// The map is damaged or cannot be read.
     #[inline]
-    pub fn read_group_list(&self, list: &GroupList, buffer: &mut [u8]) -> Result<(), ReadError> {
+    pub fn read_group_list(
+        &self,
+        list: &GroupList<'_>,
+        buffer: &mut [u8],
+    ) -> Result<(), ReadError> {
         if buffer.len() != list.bytes() {
             return Err(ReadError::Damaged);
         }
         let seed = part_seed(Part::GroupList, list.uid);
-        self.read_body(SectionKind::Users, &list.body, seed, buffer)?;
+        self.read_body(SectionKind::Users, list.body, seed, buffer)?;
         let (ids, _) = buffer.as_chunks::<4>();
         if ids.iter().all(|id| is_ours(u32::from_le_bytes(*id))) {
             Ok(())
@@ -143,12 +177,13 @@ impl<B: Bytes> Map<B> {
     pub(crate) fn user_at<'r>(
         &'r self,
         place: u32,
-        room: &'r mut UserRoom,
+        room: &'r mut Room,
     ) -> Result<CheckedUser<'r>, ReadError> {
         let offset = self.offset_of(SectionKind::Users, place)?;
-        match self.bytes.frozen(offset) {
-            Some(lies) => CheckedUser::of(lies, offset),
-            None => self.copied_user(offset, room),
+        if B::ARE_FROZEN {
+            CheckedUser::of(self.bytes.frozen(offset)?, offset)
+        } else {
+            self.copied_user(offset, room)
         }
     }
 
@@ -157,7 +192,7 @@ impl<B: Bytes> Map<B> {
     pub(crate) fn user_told_at<'r>(
         &'r self,
         place: Place,
-        room: &'r mut UserRoom,
+        room: &'r mut Room,
     ) -> Result<CheckedUser<'r>, ReadError> {
         match place {
             Place::Named(place) => self.user_at(place, room),
@@ -172,10 +207,10 @@ impl<B: Bytes> Map<B> {
     fn copied_user<'r>(
         &self,
         offset: u64,
-        room: &'r mut UserRoom,
+        room: &'r mut Room,
     ) -> Result<CheckedUser<'r>, ReadError> {
         let within = offset - self.header.section(SectionKind::Users).offset;
-        let copy = room.0.insert([0; USER_RECORD_BYTES_MAX]);
+        let copy = room.emptied();
         let (block, rest) = copy.split_at_mut(BLOCK_BYTES);
         self.read_within(SectionKind::Users, within, block)?;
         let numbers = block.first_chunk().ok_or(ReadError::Damaged)?;
@@ -206,10 +241,9 @@ impl<'a> CheckedUser<'a> {
     /// Whatever a map says, the ids are ones that a directory gives.
     #[inline]
     fn of(record: &'a [u8], offset: u64) -> Result<Self, ReadError> {
-        let (numbers, rest) = record.split_first_chunk().ok_or(ReadError::Damaged)?;
         let user = Self {
-            numbers,
-            rest,
+            numbers: record.first_chunk().ok_or(ReadError::Damaged)?,
+            record,
             offset,
         };
         let is_possible = is_ours(user.uid()) && is_ours(user.gid());
@@ -228,7 +262,8 @@ impl<'a> CheckedUser<'a> {
 
     #[inline]
     pub(crate) fn name(&self) -> Option<&'a [u8]> {
-        self.rest.get(..usize::from(self.numbers[47]))
+        let text = self.record.get(USER_HEAD_BYTES..)?;
+        text.get(..usize::from(self.numbers[NAME_LENGTH_AT]))
     }
 
     #[inline]
@@ -241,54 +276,27 @@ impl<'a> CheckedUser<'a> {
     #[inline]
     pub(crate) fn hand_over(&self, buffer: &mut [u8]) -> Result<UserRecord, ReadError> {
         let lengths = Lengths::of(self.numbers);
-        let text = self.rest.get(..lengths.text_bytes());
-        let text = text.ok_or(ReadError::Damaged)?;
-        if text.len() > USER_TEXT_BYTES_MAX || text.last() != Some(&0) {
+        let from = self.record.get(USER_HEAD_BYTES..).unwrap_or_default();
+        let text_bytes = lengths.text_bytes();
+        let last = from.get(text_bytes - 1);
+        if text_bytes > USER_TEXT_BYTES_MAX || last != Some(&0) {
             return Err(ReadError::Damaged);
         }
-        let room = buffer.get_mut(..text.len());
-        room.ok_or(ReadError::BufferTooSmall)?.copy_from_slice(text);
+        if text_bytes > buffer.len() {
+            return Err(ReadError::BufferTooSmall);
+        }
+        copy_text(from, text_bytes, buffer)?;
         Ok(UserRecord {
             uid: self.uid(),
             gid: self.gid(),
             starts: lengths.starts(),
-            text_bytes: in_text(text.len()),
+            text_bytes: in_text(text_bytes),
         })
     }
 
-    /// Whose groups, how many, and where they lie.
-    #[inline]
-    fn group_list(&self) -> Result<GroupList, ReadError> {
-        let lengths = Lengths::of(self.numbers);
-        if !lengths.are_possible() {
-            return Err(ReadError::Damaged);
-        }
-        let within = lengths.list_at();
-        let lies = if lengths.end() <= BLOCK_BYTES {
-            Lies::Here(within)
-        } else {
-            Lies::There {
-                record: self.offset,
-                within,
-                sum: u64_at(self.numbers, 8),
-            }
-        };
-        Ok(GroupList {
-            uid: self.uid(),
-            count: lengths.groups,
-            body: Body::new(self.block(), lies),
-        })
-    }
-
-    /// What is read of a record at once.
-    pub(crate) fn block(&self) -> [u8; BLOCK_BYTES] {
-        let mut block = [0; BLOCK_BYTES];
-        let (numbers, rest) = block.split_at_mut(USER_HEAD_BYTES);
-        numbers.copy_from_slice(self.numbers);
-        if let Some(found) = self.rest.get(..rest.len()) {
-            rest.copy_from_slice(found);
-        }
-        block
+    /// The name with its length before it, as a group's members are told.
+    pub(crate) fn as_member(&self) -> &'a [u8] {
+        self.record.get(NAME_LENGTH_AT..).unwrap_or_default()
     }
 
     /// What stands before this user in the order of users, and the place behind.
@@ -330,7 +338,7 @@ impl Lengths {
     #[inline]
     fn of(numbers: &[u8; USER_HEAD_BYTES]) -> Self {
         Self {
-            name: usize::from(numbers[47]),
+            name: usize::from(numbers[NAME_LENGTH_AT]),
             gecos: usize::from(u16_at(numbers, 40)),
             home: usize::from(u16_at(numbers, 42)),
             shell: usize::from(u16_at(numbers, 44)),
@@ -394,15 +402,47 @@ impl Lengths {
 }
 
 /// Compared here and not by `memcmp`: to call another library takes longer than a name does.
+#[inline]
+pub(crate) fn are_same(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    let (words, rest) = one.as_chunks::<8>();
+    let (other_words, other_rest) = other.as_chunks::<8>();
+    // Of a longer name the last eight bytes reach into the words before them.
+    let ends = match (one.last_chunk::<8>(), other.last_chunk::<8>()) {
+        (Some(end), Some(other_end)) => end == other_end,
+        _ => rest.iter().zip(other_rest).all(|(one, other)| one == other),
+    };
+    ends && words
+        .iter()
+        .zip(other_words)
+        .all(|(one, other)| one == other)
+}
+
+/// Copies a text of so many bytes, the first of others, into a buffer that has room for it. Short ones
+/// are copied with some of what lies behind, so that their length is known when this is compiled: to
+/// call the C library's `memcpy` takes longer.
+#[inline]
+fn copy_text(from: &[u8], length: usize, to: &mut [u8]) -> Result<(), ReadError> {
+    const SHORT: usize = 64;
+    match (from.first_chunk::<SHORT>(), to.first_chunk_mut::<SHORT>()) {
+        (Some(from), Some(to)) if length <= SHORT => {
+            *to = *from;
+            Ok(())
+        }
+        _ => copy_long_text(from, length, to),
+    }
+}
+
+/// Apart from the short ones, or the compiler makes one copy of both.
+#[cold]
 #[inline(never)]
-fn are_same(one: &[u8], other: &[u8]) -> bool {
-    let ((words, rest), (other_words, other_rest)) = (one.as_chunks::<8>(), other.as_chunks::<8>());
-    one.len() == other.len()
-        && words
-            .iter()
-            .zip(other_words)
-            .all(|(one, other)| one == other)
-        && rest.iter().zip(other_rest).all(|(one, other)| one == other)
+fn copy_long_text(from: &[u8], length: usize, to: &mut [u8]) -> Result<(), ReadError> {
+    let from = from.get(..length).ok_or(ReadError::Damaged)?;
+    let to = to.get_mut(..length).ok_or(ReadError::BufferTooSmall)?;
+    to.copy_from_slice(from);
+    Ok(())
 }
 
 /// A place in a text of at most [`USER_TEXT_BYTES_MAX`] bytes.
@@ -411,7 +451,7 @@ fn in_text(at: usize) -> u16 {
     u16::try_from(at).unwrap_or(0)
 }
 
-impl GroupList {
+impl GroupList<'_> {
     /// Number of groups.
     #[must_use]
     #[inline]

@@ -3,12 +3,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use identity_map::Cursor;
+use identity_map::{Bytes, Cursor, GroupHead, Map};
 
 use crate::answer::Failure;
-use crate::lookup::Sources;
 use crate::pack::{self, GroupPlaces, UserPlaces};
-use crate::source::with_map;
+use crate::source::{Question, answer};
 
 /// How far a listing has come.
 #[derive(Debug, Default)]
@@ -26,44 +25,30 @@ impl Listing {
         self.remember(Cursor::default());
     }
 
-    /// The next user; one that does not fit into the buffer comes again.
+    /// The next user, told to `tell` with the buffer; one that does not fit into it comes again.
     ///
     /// # Errors
     /// The end, or none may be listed; no room, or no telling.
+    #[inline]
     pub fn next_user(
         &self,
-        sources: Sources<'_>,
         buffer: &mut [u8],
-    ) -> Result<UserPlaces, Failure> {
-        with_map(sources, |map| {
-            if !map.enumerates() {
-                return Err(Failure::NotFound);
-            }
-            let next = map.user_after(self.cursor(), buffer)?;
-            let (user, next) = next.ok_or(Failure::NotFound)?;
-            self.remember(next);
-            Ok(user.into())
-        })
+        tell: impl FnMut(UserPlaces, &mut [u8]) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        answer(NextUser(self, buffer, tell))
     }
 
-    /// The next group; one that does not fit into the buffer comes again.
+    /// The next group, told to `tell` with the buffer; one that does not fit into it comes again.
     ///
     /// # Errors
     /// The end, or none may be listed; no room, or no telling.
+    #[inline]
     pub fn next_group(
         &self,
-        sources: Sources<'_>,
         buffer: &mut [u8],
-    ) -> Result<GroupPlaces, Failure> {
-        with_map(sources, |map| {
-            if !map.enumerates() {
-                return Err(Failure::NotFound);
-            }
-            let (group, next) = map.group_after(self.cursor())?.ok_or(Failure::NotFound)?;
-            let places = pack::group(map, &group, buffer)?;
-            self.remember(next);
-            Ok(places)
-        })
+        tell: impl FnMut(GroupPlaces, &mut [u8]) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        answer(NextGroup(self, buffer, tell))
     }
 
     /// Two numbers that other threads have written apart are a cursor of no map.
@@ -76,5 +61,42 @@ impl Listing {
         for (remembered, number) in self.0.iter().zip(cursor.numbers()) {
             remembered.store(number, Ordering::Relaxed);
         }
+    }
+}
+
+struct NextUser<'a, T>(&'a Listing, &'a mut [u8], T);
+struct NextGroup<'a, T>(&'a Listing, &'a mut [u8], T);
+
+impl<T: FnMut(UserPlaces, &mut [u8]) -> Result<(), Failure>> Question for NextUser<'_, T> {
+    type Answer = ();
+
+    #[inline]
+    fn ask<B: Bytes>(&mut self, map: &Map<B>) -> Result<(), Failure> {
+        let Self(listing, buffer, tell) = self;
+        if !map.enumerates() {
+            return Err(Failure::NotFound);
+        }
+        let next = map.user_after(listing.cursor(), buffer)?;
+        let (user, next) = next.ok_or(Failure::NotFound)?;
+        tell(user.into(), buffer)?;
+        listing.remember(next);
+        Ok(())
+    }
+}
+
+impl<T: FnMut(GroupPlaces, &mut [u8]) -> Result<(), Failure>> Question for NextGroup<'_, T> {
+    type Answer = ();
+
+    #[inline]
+    fn ask<B: Bytes>(&mut self, map: &Map<B>) -> Result<(), Failure> {
+        let Self(listing, buffer, tell) = self;
+        if !map.enumerates() {
+            return Err(Failure::NotFound);
+        }
+        let packed = |group: &GroupHead<'_>| tell(pack::group(map, group, buffer)?, buffer);
+        let next = map.group_after(listing.cursor(), packed)?;
+        let ((), next) = next.ok_or(Failure::NotFound)?;
+        listing.remember(next);
+        Ok(())
     }
 }

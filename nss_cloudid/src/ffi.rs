@@ -20,7 +20,7 @@ use posix_names::NAME_BYTES_MAX;
 
 use crate::answer::Failure;
 use crate::enumeration::Listing;
-use crate::lookup::{self, Sources};
+use crate::lookup::{self, GroupRoom};
 use crate::pack::{GroupPlaces, POINTER_BYTES, UserPlaces};
 use crate::thread::{keeping_errno, set_errno};
 
@@ -41,9 +41,11 @@ pub unsafe extern "C" fn _nss_cloudid_getpwnam_r(
 ) -> c_int {
     // SAFETY: glibc passes a C string that lives as long as the call.
     let name = unsafe { text(name) };
-    // SAFETY: glibc passes its own result and a buffer of this length, for this call alone.
-    let reply = unsafe { Place::new(result, buffer, length) };
-    let answer = || reply.passwd(|room| lookup::user_by_name(Sources::of_this_host(), name, room));
+    // SAFETY: glibc passes a buffer of this length, for this call alone.
+    let room = unsafe { room(buffer, length) };
+    // SAFETY: glibc passes its own result, for this call alone.
+    let reply = unsafe { Reply::new(result) };
+    let answer = || lookup::user_by_name(name, room, |found, room| reply.passwd(found, room));
     // SAFETY: glibc passes the address of this thread's `errno`.
     unsafe { guarded(errno_place, answer) }
 }
@@ -60,9 +62,11 @@ pub unsafe extern "C" fn _nss_cloudid_getpwuid_r(
     length: size_t,
     errno_place: *mut c_int,
 ) -> c_int {
-    // SAFETY: glibc passes its own result and a buffer of this length, for this call alone.
-    let reply = unsafe { Place::new(result, buffer, length) };
-    let answer = || reply.passwd(|room| lookup::user_by_id(Sources::of_this_host(), uid, room));
+    // SAFETY: glibc passes a buffer of this length, for this call alone.
+    let room = unsafe { room(buffer, length) };
+    // SAFETY: glibc passes its own result, for this call alone.
+    let reply = unsafe { Reply::new(result) };
+    let answer = || lookup::user_by_id(uid, room, |found, room| reply.passwd(found, room));
     // SAFETY: glibc passes the address of this thread's `errno`.
     unsafe { guarded(errno_place, answer) }
 }
@@ -81,9 +85,11 @@ pub unsafe extern "C" fn _nss_cloudid_getgrnam_r(
 ) -> c_int {
     // SAFETY: glibc passes a C string that lives as long as the call.
     let name = unsafe { text(name) };
-    // SAFETY: glibc passes its own result and a buffer of this length, for this call alone.
-    let reply = unsafe { Place::new(result, buffer, length) };
-    let answer = || reply.group(|room| lookup::group_by_name(Sources::of_this_host(), name, room));
+    // SAFETY: glibc passes a buffer of this length, for this call alone.
+    let room = unsafe { room(buffer, length) };
+    // SAFETY: glibc passes its own result, for this call alone.
+    let reply = unsafe { Reply::new(result) };
+    let answer = || lookup::group_by_name(name, room, |found, room| reply.group(found, room));
     // SAFETY: glibc passes the address of this thread's `errno`.
     unsafe { guarded(errno_place, answer) }
 }
@@ -100,9 +106,11 @@ pub unsafe extern "C" fn _nss_cloudid_getgrgid_r(
     length: size_t,
     errno_place: *mut c_int,
 ) -> c_int {
-    // SAFETY: glibc passes its own result and a buffer of this length, for this call alone.
-    let reply = unsafe { Place::new(result, buffer, length) };
-    let answer = || reply.group(|room| lookup::group_by_id(Sources::of_this_host(), gid, room));
+    // SAFETY: glibc passes a buffer of this length, for this call alone.
+    let room = unsafe { room(buffer, length) };
+    // SAFETY: glibc passes its own result, for this call alone.
+    let reply = unsafe { Reply::new(result) };
+    let answer = || lookup::group_by_id(gid, room, |found, room| reply.group(found, room));
     // SAFETY: glibc passes the address of this thread's `errno`.
     unsafe { guarded(errno_place, answer) }
 }
@@ -132,9 +140,11 @@ pub unsafe extern "C" fn _nss_cloudid_getpwent_r(
     length: size_t,
     errno_place: *mut c_int,
 ) -> c_int {
-    // SAFETY: glibc passes its own result and a buffer of this length, for this call alone.
-    let reply = unsafe { Place::new(result, buffer, length) };
-    let answer = || reply.passwd(|room| USERS.next_user(Sources::of_this_host(), room));
+    // SAFETY: glibc passes a buffer of this length, for this call alone.
+    let room = unsafe { room(buffer, length) };
+    // SAFETY: glibc passes its own result, for this call alone.
+    let reply = unsafe { Reply::new(result) };
+    let answer = || USERS.next_user(room, |found, room| reply.passwd(found, room));
     // SAFETY: glibc passes the address of this thread's `errno`.
     unsafe { guarded(errno_place, answer) }
 }
@@ -164,9 +174,11 @@ pub unsafe extern "C" fn _nss_cloudid_getgrent_r(
     length: size_t,
     errno_place: *mut c_int,
 ) -> c_int {
-    // SAFETY: glibc passes its own result and a buffer of this length, for this call alone.
-    let reply = unsafe { Place::new(result, buffer, length) };
-    let answer = || reply.group(|room| GROUPS.next_group(Sources::of_this_host(), room));
+    // SAFETY: glibc passes a buffer of this length, for this call alone.
+    let room = unsafe { room(buffer, length) };
+    // SAFETY: glibc passes its own result, for this call alone.
+    let reply = unsafe { Reply::new(result) };
+    let answer = || GROUPS.next_group(room, |found, room| reply.group(found, room));
     // SAFETY: glibc passes the address of this thread's `errno`.
     unsafe { guarded(errno_place, answer) }
 }
@@ -189,81 +201,79 @@ pub unsafe extern "C" fn _nss_cloudid_initgroups_dyn(
 ) -> c_int {
     // SAFETY: glibc passes a C string that lives as long as the call.
     let name = unsafe { text(name) };
+    // SAFETY: glibc's own array, for this call alone.
+    let mut array = unsafe { GidArray::new(used, size, list) };
     let answer = || {
-        lookup::groups_of_user(Sources::of_this_host(), name, |map, found| {
-            // SAFETY: glibc's own array, for this call alone.
-            let mut array = unsafe { GidArray::with_room(used, size, list, found.count()) }?;
-            map.read_group_list(found, array.added_bytes())?;
-            array.keep(skip, limit);
-            Ok(())
-        })
+        lookup::groups_of_user(name, &mut array)?;
+        array.keep(skip, limit);
+        Ok(())
     };
     // SAFETY: glibc passes the address of this thread's `errno`.
     unsafe { guarded(errno_place, answer) }
 }
 
-/// Where glibc wants the answer: its result, and the buffer that the result points into.
-struct Place<'a, T> {
-    result: *mut T,
-    buffer: &'a mut [u8],
+/// The buffer that the result will point into.
+///
+/// # Safety
+/// `buffer` is null or has `length` bytes that nobody else uses as long as what is returned.
+#[inline]
+unsafe fn room<'a>(buffer: *mut c_char, length: size_t) -> &'a mut [u8] {
+    let length = length.min(isize::MAX.unsigned_abs());
+    if buffer.is_null() {
+        return &mut [];
+    }
+    // SAFETY: the caller vouches for the buffer; every byte of C memory is a `u8`.
+    unsafe { std::slice::from_raw_parts_mut(buffer.cast(), length) }
 }
 
-impl<T> Place<'_, T> {
+/// Where glibc wants the answer.
+struct Reply<T>(*mut T);
+
+impl<T> Reply<T> {
     /// # Safety
-    /// `result` can be written and `buffer` has `length` bytes, both as long as this lives.
-    unsafe fn new(result: *mut T, buffer: *mut c_char, length: size_t) -> Self {
-        let length = length.min(isize::MAX.unsigned_abs());
-        let buffer: &mut [u8] = if buffer.is_null() || length == 0 {
-            &mut []
-        } else {
-            // SAFETY: the caller vouches for the buffer; every byte of C memory is a `u8`.
-            unsafe { std::slice::from_raw_parts_mut(buffer.cast(), length) }
-        };
-        Self { result, buffer }
+    /// `result` can be written as long as this lives.
+    unsafe fn new(result: *mut T) -> Self {
+        Self(result)
     }
 }
 
-impl Place<'_, CPasswd> {
-    fn passwd(
-        self,
-        lookup: impl FnOnce(&mut [u8]) -> Result<UserPlaces, Failure>,
-    ) -> Result<(), Failure> {
-        let places = lookup(self.buffer)?;
-        let base: *mut c_char = self.buffer.as_mut_ptr().cast();
-        let [name, passwd, gecos, dir, shell] = places
+impl Reply<CPasswd> {
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "as a group's, which can have no room"
+    )]
+    fn passwd(&self, user: UserPlaces, buffer: &mut [u8]) -> Result<(), Failure> {
+        let base: *mut c_char = buffer.as_mut_ptr().cast();
+        let [name, passwd, gecos, dir, shell] = user
             .starts
             .map(|start| base.wrapping_add(usize::from(start)));
         let answer = CPasswd {
             name,
             passwd,
-            uid: places.uid,
-            gid: places.gid,
+            uid: user.uid,
+            gid: user.gid,
             gecos,
             dir,
             shell,
         };
-        // SAFETY: who made this place vouched for the result.
-        unsafe { self.result.write(answer) };
+        // SAFETY: who made this vouched for the result.
+        unsafe { self.0.write(answer) };
         Ok(())
     }
 }
 
-impl Place<'_, CGroup> {
-    fn group(
-        self,
-        lookup: impl FnOnce(&mut [u8]) -> Result<GroupPlaces, Failure>,
-    ) -> Result<(), Failure> {
-        let places = lookup(self.buffer)?;
-        point_to_members(self.buffer, &places)?;
-        let base = self.buffer.as_mut_ptr();
+impl Reply<CGroup> {
+    fn group(&self, group: GroupPlaces, buffer: &mut [u8]) -> Result<(), Failure> {
+        point_to_members(buffer, &group)?;
+        let base = buffer.as_mut_ptr();
         let answer = CGroup {
-            name: base.wrapping_add(places.name).cast(),
-            passwd: base.wrapping_add(places.password).cast(),
-            gid: places.gid,
-            members: base.wrapping_add(places.table).cast(),
+            name: base.wrapping_add(group.name).cast(),
+            passwd: base.wrapping_add(group.password).cast(),
+            gid: group.gid,
+            members: base.wrapping_add(group.table).cast(),
         };
-        // SAFETY: who made this place vouched for the result.
-        unsafe { self.result.write(answer) };
+        // SAFETY: who made this vouched for the result.
+        unsafe { self.0.write(answer) };
         Ok(())
     }
 }
@@ -305,61 +315,24 @@ fn point_to_members(buffer: &mut [u8], places: &GroupPlaces) -> Result<(), Failu
 /// glibc's array of group ids: those it knows, and room for those that are added.
 struct GidArray<'a> {
     used: *mut c_long,
+    size: *mut c_long,
+    list: *mut *mut gid_t,
     known: &'a [gid_t],
     added: &'a mut [gid_t],
 }
 
 impl GidArray<'_> {
-    /// Makes room for so many more ids, set to 0 and not yet counted as used.
-    ///
     /// # Safety
     /// `list` points to an array from malloc with room for `size` ids of which `used` are set; all
     /// three can be written as long as this lives.
-    unsafe fn with_room(
-        used: *mut c_long,
-        size: *mut c_long,
-        list: *mut *mut gid_t,
-        more: usize,
-    ) -> Result<Self, Failure> {
-        // SAFETY: the caller vouches for `used`.
-        let known = unsafe { used.read() };
-        // SAFETY: the caller vouches for `size`.
-        let room = unsafe { size.read() };
-        // SAFETY: the caller vouches for `list`.
-        let mut start = unsafe { list.read() };
-        let (Ok(known), Ok(room)) = (usize::try_from(known), usize::try_from(room)) else {
-            return Err(Failure::Unavailable);
-        };
-        let needed = known.checked_add(more).ok_or(Failure::OutOfMemory)?;
-        if needed > room || start.is_null() {
-            let wanted = needed.max(room.saturating_mul(2));
-            let (bytes, told) = sizes(wanted).ok_or(Failure::OutOfMemory)?;
-            // SAFETY: the array came from malloc, and from here on only the new address is used.
-            start = keeping_errno(|| unsafe { libc::realloc(start.cast(), bytes) }).cast();
-            if start.is_null() {
-                return Err(Failure::OutOfMemory);
-            }
-            // SAFETY: as read above.
-            unsafe { list.write(start) };
-            // SAFETY: as read above.
-            unsafe { size.write(told) };
-        }
-        let tail = start.wrapping_add(known);
-        // SAFETY: the array has room for `known + more` ids.
-        unsafe { tail.write_bytes(0, more) };
-        Ok(Self {
+    unsafe fn new(used: *mut c_long, size: *mut c_long, list: *mut *mut gid_t) -> Self {
+        Self {
             used,
-            // SAFETY: glibc has set the first `known` ids.
-            known: unsafe { std::slice::from_raw_parts(start, known) },
-            // SAFETY: set to 0 above, and apart from the known ones.
-            added: unsafe { std::slice::from_raw_parts_mut(tail, more) },
-        })
-    }
-
-    fn added_bytes(&mut self) -> &mut [u8] {
-        let bytes = size_of_val(self.added);
-        // SAFETY: the same memory, of which every byte is a `u8`.
-        unsafe { std::slice::from_raw_parts_mut(self.added.as_mut_ptr().cast(), bytes) }
+            size,
+            list,
+            known: &[],
+            added: &mut [],
+        }
     }
 
     /// Counts in what was added, in little endian, except what glibc knows already.
@@ -386,6 +359,47 @@ impl GidArray<'_> {
         };
         // SAFETY: who made this array vouched for `used`.
         unsafe { self.used.write(total) };
+    }
+}
+
+impl GroupRoom for GidArray<'_> {
+    /// Set to 0 and not yet counted as used.
+    fn bytes(&mut self, groups: usize) -> Result<&mut [u8], Failure> {
+        // What they pointed to may move.
+        (self.known, self.added) = (&[], &mut []);
+        // SAFETY: who made this array vouched for `used`.
+        let known = unsafe { self.used.read() };
+        // SAFETY: and for `size`.
+        let room = unsafe { self.size.read() };
+        // SAFETY: and for `list`.
+        let mut start = unsafe { self.list.read() };
+        let (Ok(known), Ok(room)) = (usize::try_from(known), usize::try_from(room)) else {
+            return Err(Failure::Unavailable);
+        };
+        let needed = known.checked_add(groups).ok_or(Failure::OutOfMemory)?;
+        if needed > room || start.is_null() {
+            let wanted = needed.max(room.saturating_mul(2));
+            let (bytes, told) = sizes(wanted).ok_or(Failure::OutOfMemory)?;
+            // SAFETY: the array came from malloc, and from here on only the new address is used.
+            start = keeping_errno(|| unsafe { libc::realloc(start.cast(), bytes) }).cast();
+            if start.is_null() {
+                return Err(Failure::OutOfMemory);
+            }
+            // SAFETY: as read above.
+            unsafe { self.list.write(start) };
+            // SAFETY: as read above.
+            unsafe { self.size.write(told) };
+        }
+        let tail = start.wrapping_add(known);
+        // SAFETY: the array has room for `known + groups` ids.
+        unsafe { tail.write_bytes(0, groups) };
+        // SAFETY: glibc has set the first `known` ids.
+        self.known = unsafe { std::slice::from_raw_parts(start, known) };
+        // SAFETY: set to 0 above, and apart from the known ones.
+        self.added = unsafe { std::slice::from_raw_parts_mut(tail, groups) };
+        let bytes = size_of_val(self.added);
+        // SAFETY: the same memory, of which every byte is a `u8`.
+        Ok(unsafe { std::slice::from_raw_parts_mut(self.added.as_mut_ptr().cast(), bytes) })
     }
 }
 

@@ -8,13 +8,12 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use identity_map::{Map, Standing};
-use local_protocol::Client;
+use identity_map::{Map, MemoryFile, Standing};
+use local_protocol::{Client, NSS_SOCKET};
 
 use crate::exchange::{Exchange, Reader};
-use crate::lookup::Sources;
 use crate::pause::Pause;
-use crate::source::{Source, published};
+use crate::source::published;
 use crate::thread::{milliseconds, uncancelled};
 
 /// So many lookups that read the file cost a young process as much as asking for the memory file.
@@ -39,16 +38,18 @@ pub(crate) fn forget() {
 /// A mapped map.
 #[derive(Debug)]
 pub(crate) struct Held {
-    pub(crate) map: Map<Source>,
+    pub(crate) map: Map<MemoryFile>,
     look_again_at: AtomicU64,
 }
 
-/// The map in memory, if this process holds it or may have it now.
-pub(crate) fn map(sources: Sources<'_>) -> Option<Reader<'static, Held>> {
+/// The map in memory, if this process holds it or may have it now. Inlined: what it tells would be
+/// moved.
+#[inline(always)]
+pub(crate) fn map() -> Option<Reader<'static, Held>> {
     let Some(held) = HELD.read() else {
-        return asked_for(sources);
+        return asked_for();
     };
-    if held.is_in_force(sources) {
+    if held.is_in_force() {
         return Some(held);
     }
     leave(held);
@@ -65,7 +66,7 @@ fn leave(held: Reader<'static, Held>) {
 }
 
 #[cold]
-fn asked_for(sources: Sources<'_>) -> Option<Reader<'static, Held>> {
+fn asked_for() -> Option<Reader<'static, Held>> {
     if READ_FROM_FILE.fetch_add(1, Relaxed) < LOOKUPS_WORTH_A_FILE {
         return None;
     }
@@ -75,7 +76,7 @@ fn asked_for(sources: Sources<'_>) -> Option<Reader<'static, Held>> {
         return None;
     }
     let turn = HELD.turn()?;
-    match uncancelled(|| memory_file(sources.socket)) {
+    match uncancelled(memory_file) {
         Some(map) => {
             PAUSE.end();
             let look_again_at = AtomicU64::new(0);
@@ -87,31 +88,27 @@ fn asked_for(sources: Sources<'_>) -> Option<Reader<'static, Held>> {
     HELD.read()
 }
 
-fn memory_file(socket: &Path) -> Option<Map<Source>> {
-    let mut cacher = Client::connect(socket, DEADLINE).ok()?;
+fn memory_file() -> Option<Map<MemoryFile>> {
+    let mut cacher = Client::connect(Path::new(NSS_SOCKET), DEADLINE).ok()?;
     let [map, mark] = cacher.ask_for_identity_map().ok()??;
     let map = Map::open_memory(map.as_fd(), mark.as_fd()).ok()?;
-    let standing = map.bytes().standing();
-    (standing != Standing::Superseded).then(|| map.with_bytes(Source::Memory))
+    (map.standing() != Standing::Superseded).then_some(map)
 }
 
 impl Held {
-    fn is_in_force(&self, sources: Sources<'_>) -> bool {
-        let standing = match self.map.bytes() {
-            Source::Memory(memory) => memory.standing(),
-            Source::File(_) => Standing::Superseded,
-        };
-        match standing {
+    #[inline]
+    fn is_in_force(&self) -> bool {
+        match self.map.standing() {
             Standing::InForce => true,
             Standing::Superseded => false,
-            Standing::Orphaned => self.is_still_published(sources),
+            Standing::Orphaned => self.is_still_published(),
         }
     }
 
     /// Compares with the published file, now and then. One that is missing or cannot be read says
     /// nothing: what is held keeps answering.
     #[cold]
-    fn is_still_published(&self, sources: Sources<'_>) -> bool {
+    fn is_still_published(&self) -> bool {
         let (now, due) = (milliseconds(), self.look_again_at.load(Relaxed));
         let next = now + LOOK_AGAIN_AFTER_MS;
         let is_due = now >= due
@@ -123,6 +120,6 @@ impl Held {
             return true;
         }
         // The file is closed in here as well: to close is a point of cancellation.
-        uncancelled(|| published(sources).map_or(true, |published| published.is_same_as(&self.map)))
+        uncancelled(|| published().map_or(true, |published| published.is_same_as(&self.map)))
     }
 }

@@ -25,4 +25,3 @@ pub fn forget() {
 }
 
 pub use pack::{GroupPlaces, UserPlaces};
-pub use source::Source;

@@ -1,171 +1,207 @@
-//! One lookup: find in the map, copy into the caller's buffer. What the map lacks is asked of the
-//! cacher only where the map itself says so, and never while the map is in use.
+//! One lookup: find in the map, copy into the caller's buffer, tell where the parts came to lie. What
+//! the map lacks is asked of the cacher only where the map itself says so, and never while the map is
+//! in use.
+//!
+//! Where the parts lie is told by a call: an answer that is handed from function to function is
+//! copied each time, and waits for itself.
 
-use std::path::Path;
-
-use identity_map::{GroupList, Map, Owners};
+use identity_map::{Bytes, GroupHead, Map, Owners};
 use local_protocol::Sought;
 use posix_names::{Gid, Uid, is_name};
 
 use crate::answer::Failure;
 use crate::owner;
 use crate::pack::{self, GroupPlaces, UserPlaces};
-use crate::source::{Source, with_map};
-
-/// Where answers come from.
-#[derive(Debug, Clone, Copy)]
-pub struct Sources<'a> {
-    /// The identity map.
-    pub map: &'a Path,
-    /// Where the cacher hands out the map in memory, and tells what the map lacks.
-    pub socket: &'a Path,
-}
-
-impl Sources<'static> {
-    /// The paths of an installed host.
-    #[must_use]
-    pub fn of_this_host() -> Self {
-        Self {
-            map: Path::new(identity_map::PUBLISHED_MAP),
-            socket: Path::new(local_protocol::NSS_SOCKET),
-        }
-    }
-}
+use crate::source::{Question, answer};
 
 /// What a map says to a question.
-enum Told<T> {
-    Found(T),
+enum Told {
+    Found,
     Nobody,
     AskCacher,
 }
 
-impl<T> Told<T> {
+impl Told {
     #[inline]
-    fn by_id(map: &Map<Source>, id: u32, found: Option<T>) -> Self {
+    fn by_id<B: Bytes>(map: &Map<B>, id: u32, found: Option<()>) -> Self {
         match found {
-            Some(found) => Self::Found(found),
+            Some(()) => Self::Found,
             None if map.owners() != Owners::Off && map.ranges_hold(id) => Self::AskCacher,
             None => Self::Nobody,
         }
     }
 
     #[inline]
-    fn by_name(map: &Map<Source>, found: Option<T>) -> Self {
+    fn by_name<B: Bytes>(map: &Map<B>, found: Option<()>) -> Self {
         match found {
-            Some(found) => Self::Found(found),
+            Some(()) => Self::Found,
             None if map.owners() == Owners::All => Self::AskCacher,
             None => Self::Nobody,
         }
     }
 }
 
-/// The user of a name.
+/// The user of a name, told to `tell` with the buffer.
 ///
 /// # Errors
 /// No such user, no room, or no telling.
+#[inline]
 pub fn user_by_name(
-    sources: Sources<'_>,
     name: &[u8],
     buffer: &mut [u8],
-) -> Result<UserPlaces, Failure> {
-    let told = with_map(sources, |map| {
-        let found = map.user_by_name(name, buffer)?;
-        Ok(Told::by_name(map, found))
-    })?;
-    match told {
-        Told::Found(user) => Ok(user.into()),
-        Told::AskCacher => owner::user(sources.socket, Sought::UserOfName(text(name)?), buffer),
+    mut tell: impl FnMut(UserPlaces, &mut [u8]) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    match answer(UserByName(name, buffer, &mut tell))? {
+        Told::Found => Ok(()),
+        Told::AskCacher => tell(
+            owner::user(Sought::UserOfName(text(name)?), buffer)?,
+            buffer,
+        ),
         Told::Nobody => Err(Failure::NotFound),
     }
 }
 
-/// The user of an id.
+/// The user of an id, told to `tell` with the buffer.
 ///
 /// # Errors
 /// No such user, no room, or no telling.
+#[inline]
 pub fn user_by_id(
-    sources: Sources<'_>,
     uid: u32,
     buffer: &mut [u8],
-) -> Result<UserPlaces, Failure> {
+    mut tell: impl FnMut(UserPlaces, &mut [u8]) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     Uid::new(u64::from(uid)).map_err(|_| Failure::NotFound)?;
-    let told = with_map(sources, |map| {
-        let found = map.user_by_id(uid, buffer)?;
-        Ok(Told::by_id(map, uid, found))
-    })?;
-    match told {
-        Told::Found(user) => Ok(user.into()),
-        Told::AskCacher => owner::user(sources.socket, Sought::UserOfId(uid), buffer),
+    match answer(UserById(uid, buffer, &mut tell))? {
+        Told::Found => Ok(()),
+        Told::AskCacher => tell(owner::user(Sought::UserOfId(uid), buffer)?, buffer),
         Told::Nobody => Err(Failure::NotFound),
     }
 }
 
-/// The group of a name.
+/// The group of a name, told to `tell` with the buffer.
 ///
 /// # Errors
 /// No such group, no room, or no telling.
+#[inline]
 pub fn group_by_name(
-    sources: Sources<'_>,
     name: &[u8],
     buffer: &mut [u8],
-) -> Result<GroupPlaces, Failure> {
-    let told = with_map(sources, |map| {
-        // By reference: a group is long, and is not moved.
-        let found = match &map.group_by_name(name) {
-            Ok(Some(found)) => Some(pack::group(map, found, buffer)?),
-            Ok(None) => None,
-            Err(error) => return Err((*error).into()),
-        };
-        Ok(Told::by_name(map, found))
-    })?;
-    match told {
-        Told::Found(group) => Ok(group),
-        Told::AskCacher => owner::group(sources.socket, Sought::GroupOfName(text(name)?), buffer),
+    mut tell: impl FnMut(GroupPlaces, &mut [u8]) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    match answer(GroupByName(name, buffer, &mut tell))? {
+        Told::Found => Ok(()),
+        Told::AskCacher => tell(
+            owner::group(Sought::GroupOfName(text(name)?), buffer)?,
+            buffer,
+        ),
         Told::Nobody => Err(Failure::NotFound),
     }
 }
 
-/// The group of an id.
+/// The group of an id, told to `tell` with the buffer.
 ///
 /// # Errors
 /// No such group, no room, or no telling.
+#[inline]
 pub fn group_by_id(
-    sources: Sources<'_>,
     gid: u32,
     buffer: &mut [u8],
-) -> Result<GroupPlaces, Failure> {
+    mut tell: impl FnMut(GroupPlaces, &mut [u8]) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     Gid::new(u64::from(gid)).map_err(|_| Failure::NotFound)?;
-    let told = with_map(sources, |map| {
-        // By reference: a group is long, and is not moved.
-        let found = match &map.group_by_id(gid) {
-            Ok(Some(found)) => Some(pack::group(map, found, buffer)?),
-            Ok(None) => None,
-            Err(error) => return Err((*error).into()),
-        };
-        Ok(Told::by_id(map, gid, found))
-    })?;
-    match told {
-        Told::Found(group) => Ok(group),
-        Told::AskCacher => owner::group(sources.socket, Sought::GroupOfId(gid), buffer),
+    match answer(GroupById(gid, buffer, &mut tell))? {
+        Told::Found => Ok(()),
+        Told::AskCacher => tell(owner::group(Sought::GroupOfId(gid), buffer)?, buffer),
         Told::Nobody => Err(Failure::NotFound),
     }
 }
 
-/// Lets `read` have the map and where in it the groups of a user are listed. Whom the map lacks has
-/// no groups here.
+/// Where the ids of groups are put, once it is known how many there are.
+pub trait GroupRoom {
+    /// Room for so many ids, of four bytes each.
+    ///
+    /// # Errors
+    /// There is none.
+    fn bytes(&mut self, groups: usize) -> Result<&mut [u8], Failure>;
+}
+
+/// Puts the ids of a user's groups into the room, little endian. Whom the map lacks has no groups
+/// here.
 ///
 /// # Errors
-/// No such user, no telling, or what `read` says.
-pub fn groups_of_user(
-    sources: Sources<'_>,
-    name: &[u8],
-    mut read: impl FnMut(&Map<Source>, &GroupList) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    with_map(sources, |map| match &map.group_list_of(name) {
-        Ok(Some(list)) => read(map, list),
-        Ok(None) => Err(Failure::NotFound),
-        Err(error) => Err((*error).into()),
-    })
+/// No such user, no room, or no telling.
+#[inline]
+pub fn groups_of_user(name: &[u8], room: &mut impl GroupRoom) -> Result<(), Failure> {
+    answer(GroupsOfUser(name, room))
+}
+
+struct UserByName<'a, T>(&'a [u8], &'a mut [u8], &'a mut T);
+struct UserById<'a, T>(u32, &'a mut [u8], &'a mut T);
+struct GroupByName<'a, T>(&'a [u8], &'a mut [u8], &'a mut T);
+struct GroupById<'a, T>(u32, &'a mut [u8], &'a mut T);
+struct GroupsOfUser<'a, R>(&'a [u8], &'a mut R);
+
+impl<T: FnMut(UserPlaces, &mut [u8]) -> Result<(), Failure>> Question for UserByName<'_, T> {
+    type Answer = Told;
+
+    #[inline]
+    fn ask<B: Bytes>(&mut self, map: &Map<B>) -> Result<Told, Failure> {
+        let Self(name, buffer, tell) = self;
+        let found = map.user_by_name(name, buffer)?;
+        let found = found.map(|user| tell(user.into(), buffer)).transpose()?;
+        Ok(Told::by_name(map, found))
+    }
+}
+
+impl<T: FnMut(UserPlaces, &mut [u8]) -> Result<(), Failure>> Question for UserById<'_, T> {
+    type Answer = Told;
+
+    #[inline]
+    fn ask<B: Bytes>(&mut self, map: &Map<B>) -> Result<Told, Failure> {
+        let Self(uid, buffer, tell) = self;
+        let found = map.user_by_id(*uid, buffer)?;
+        let found = found.map(|user| tell(user.into(), buffer)).transpose()?;
+        Ok(Told::by_id(map, *uid, found))
+    }
+}
+
+impl<T: FnMut(GroupPlaces, &mut [u8]) -> Result<(), Failure>> Question for GroupByName<'_, T> {
+    type Answer = Told;
+
+    #[inline]
+    fn ask<B: Bytes>(&mut self, map: &Map<B>) -> Result<Told, Failure> {
+        let Self(name, buffer, tell) = self;
+        let packed = |group: &GroupHead<'_>| tell(pack::group(map, group, buffer)?, buffer);
+        let found = map.group_by_name(name, packed)?;
+        Ok(Told::by_name(map, found))
+    }
+}
+
+impl<T: FnMut(GroupPlaces, &mut [u8]) -> Result<(), Failure>> Question for GroupById<'_, T> {
+    type Answer = Told;
+
+    #[inline]
+    fn ask<B: Bytes>(&mut self, map: &Map<B>) -> Result<Told, Failure> {
+        let Self(gid, buffer, tell) = self;
+        let packed = |group: &GroupHead<'_>| tell(pack::group(map, group, buffer)?, buffer);
+        let found = map.group_by_id(*gid, packed)?;
+        Ok(Told::by_id(map, *gid, found))
+    }
+}
+
+impl<R: GroupRoom> Question for GroupsOfUser<'_, R> {
+    type Answer = ();
+
+    #[inline]
+    fn ask<B: Bytes>(&mut self, map: &Map<B>) -> Result<(), Failure> {
+        let Self(name, room) = self;
+        let found = map.groups_of(name, |list| {
+            let told = map.read_group_list(list, room.bytes(list.count())?);
+            told.map_err(Failure::from)
+        });
+        found?.ok_or(Failure::NotFound)
+    }
 }
 
 /// A name that the directory could have; no other is asked about.

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use local_protocol::{Client, ClientError, Known, SmallFrame, Sought};
+use local_protocol::{Client, ClientError, Known, NSS_SOCKET, SmallFrame, Sought};
 use posix_names::{Gid, NAME_BYTES_MAX, is_name};
 
 use crate::answer::Failure;
@@ -26,13 +26,10 @@ pub(crate) fn forget() {
     SILENCE.end();
 }
 
-pub(crate) fn user(
-    socket: &Path,
-    sought: Sought<'_>,
-    buffer: &mut [u8],
-) -> Result<UserPlaces, Failure> {
+#[inline(never)]
+pub(crate) fn user(sought: Sought<'_>, buffer: &mut [u8]) -> Result<UserPlaces, Failure> {
     let mut room = SmallFrame::new();
-    match ask(socket, sought, &mut room)? {
+    match ask(sought, &mut room)? {
         Known::User { name, uid, gid } if fits(sought, uid, name) => {
             for id in [uid, gid] {
                 Gid::new(u64::from(id)).map_err(|_| Failure::Unavailable)?;
@@ -51,13 +48,10 @@ pub(crate) fn user(
     }
 }
 
-pub(crate) fn group(
-    socket: &Path,
-    sought: Sought<'_>,
-    buffer: &mut [u8],
-) -> Result<GroupPlaces, Failure> {
+#[inline(never)]
+pub(crate) fn group(sought: Sought<'_>, buffer: &mut [u8]) -> Result<GroupPlaces, Failure> {
     let mut room = SmallFrame::new();
-    match ask(socket, sought, &mut room)? {
+    match ask(sought, &mut room)? {
         Known::Group { name, gid } if fits(sought, gid, name) => {
             Gid::new(u64::from(gid)).map_err(|_| Failure::Unavailable)?;
             pack::bare_group(gid, name.as_bytes(), buffer)
@@ -76,17 +70,14 @@ fn fits(sought: Sought<'_>, id: u32, name: &str) -> bool {
     asked_for && is_name(name)
 }
 
-fn ask<'a>(
-    socket: &Path,
-    sought: Sought<'_>,
-    room: &'a mut SmallFrame,
-) -> Result<Known<'a>, Failure> {
+fn ask<'a>(sought: Sought<'_>, room: &'a mut SmallFrame) -> Result<Known<'a>, Failure> {
     let now = milliseconds();
     if !SILENCE.is_over(now) {
         return Err(Failure::Unavailable);
     }
     let reply = uncancelled(|| {
-        Client::connect(socket, DEADLINE).and_then(|mut cacher| cacher.ask_owner(sought, room))
+        Client::connect(Path::new(NSS_SOCKET), DEADLINE)
+            .and_then(|mut cacher| cacher.ask_owner(sought, room))
     });
     if matches!(reply, Err(ClientError::TooLate)) {
         SILENCE.begin(now);

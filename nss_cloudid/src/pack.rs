@@ -65,7 +65,7 @@ pub(crate) fn fields(
 /// pointer table, the names behind it.
 pub(crate) fn group<B: Bytes>(
     map: &Map<B>,
-    group: &GroupHead,
+    group: &GroupHead<'_>,
     buffer: &mut [u8],
 ) -> Result<GroupPlaces, Failure> {
     let members = group.members();

@@ -1,60 +1,44 @@
-//! Where the map of one lookup comes from: the memory file that this process holds, or the published
+//! Where the answer to a question comes from: the memory file that this process holds, or the published
 //! file, opened for this lookup and closed after it.
 
-use identity_map::{Bytes, LastHeader, Map, MapFile, MemoryFile, ReadError};
+use std::path::Path;
+
+use identity_map::{Bytes, LastHeader, Map, MapFile, PUBLISHED_MAP, ReadError};
 
 use crate::answer::Failure;
 use crate::held;
-use crate::lookup::Sources;
 use crate::thread::{seconds, uncancelled};
 
-/// The bytes of a map.
-#[derive(Debug)]
-pub enum Source {
-    /// Read with `pread`.
-    File(MapFile),
-    /// Mapped.
-    Memory(MemoryFile),
+/// What can be asked of a map, wherever its bytes are. It is put to memory and to a file by code of
+/// its own: what is asked of memory has nothing in it that only files need.
+pub(crate) trait Question {
+    type Answer;
+
+    /// Asks once. It may be asked again, of another map.
+    fn ask<B: Bytes>(&mut self, map: &Map<B>) -> Result<Self::Answer, Failure>;
 }
 
-impl Bytes for Source {
-    #[inline]
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), ReadError> {
-        match self {
-            Self::Memory(memory) => memory.read_at(offset, buffer),
-            Self::File(file) => file.read_at(offset, buffer),
-        }
-    }
-
-    #[inline]
-    fn frozen(&self, offset: u64) -> Option<&[u8]> {
-        match self {
-            Self::Memory(memory) => memory.frozen(offset),
-            Self::File(_) => None,
-        }
-    }
-}
-
-/// Asks the map. One in memory that cannot tell, because its owner has spoilt it, is not the last
-/// word: the published file is.
-pub(crate) fn with_map<T>(
-    sources: Sources<'_>,
-    mut ask: impl FnMut(&Map<Source>) -> Result<T, Failure>,
-) -> Result<T, Failure> {
-    if let Some(held) = held::map(sources) {
-        let told = ask(&held.map);
+/// The answer of the map. One in memory that cannot tell, because its owner has spoilt it, is not
+/// the last word: the published file is.
+#[inline]
+pub(crate) fn answer<Q: Question>(mut question: Q) -> Result<Q::Answer, Failure> {
+    if let Some(held) = held::map() {
+        let told = question.ask(&held.map);
         if !matches!(told, Err(Failure::Unavailable)) {
             return told;
         }
     }
-    uncancelled(|| {
-        let map = published(sources)?;
-        ask(&map.with_bytes(Source::File))
-    })
+    answer_of_file(&mut question)
+}
+
+#[cold]
+#[inline(never)]
+fn answer_of_file<Q: Question>(question: &mut Q) -> Result<Q::Answer, Failure> {
+    uncancelled(|| question.ask(&published()?))
 }
 
 /// The published map, to be closed before this thread can be cancelled.
-pub(crate) fn published(sources: Sources<'_>) -> Result<Map<MapFile>, ReadError> {
+pub(crate) fn published() -> Result<Map<MapFile>, ReadError> {
     static LAST: LastHeader = LastHeader::new();
-    Map::open_file_again(sources.map, &LAST, seconds)
+    Map::open_file_again(Path::new(PUBLISHED_MAP), &LAST, seconds)
 }

@@ -50,6 +50,8 @@ fn build_for_identity() -> bool {
         "-p",
         "nss_cloudid",
         "--lib",
+        "--crate-type",
+        "cdylib",
         "--",
         "-C",
         "relro-level=partial",

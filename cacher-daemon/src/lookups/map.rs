@@ -116,27 +116,24 @@ impl PublishedMap {
     /// # Errors
     /// The map is damaged.
     pub fn groups_of(&self, name: &[u8]) -> Result<Option<Vec<u32>>, Unavailable> {
-        let Some(list) = self.0.group_list_of(name)? else {
-            return Ok(None);
-        };
-        let mut ids = vec![0; list.bytes()];
-        self.0.read_group_list(&list, &mut ids)?;
-        let (ids, _) = ids.as_chunks::<4>();
-        Ok(Some(ids.iter().map(|id| u32::from_le_bytes(*id)).collect()))
+        self.0.groups_of(name, |list| {
+            let mut ids = vec![0; list.bytes()];
+            self.0.read_group_list(list, &mut ids)?;
+            let (ids, _) = ids.as_chunks::<4>();
+            Ok(ids.iter().map(|id| u32::from_le_bytes(*id)).collect())
+        })
     }
 
     /// # Errors
     /// The map is damaged.
     pub fn group_by_name(&self, name: &[u8]) -> Result<Option<Group>, Unavailable> {
-        let head = self.0.group_by_name(name)?;
-        head.map(|head| self.read_group(&head)).transpose()
+        self.0.group_by_name(name, |head| self.read_group(head))
     }
 
     /// # Errors
     /// The map is damaged.
     pub fn group_by_id(&self, gid: u32) -> Result<Option<Group>, Unavailable> {
-        let head = self.0.group_by_id(gid)?;
-        head.map(|head| self.read_group(&head)).transpose()
+        self.0.group_by_id(gid, |head| self.read_group(head))
     }
 
     /// The name of a group, without reading its members.
@@ -144,7 +141,7 @@ impl PublishedMap {
     /// # Errors
     /// The map is damaged.
     pub fn group_name(&self, gid: u32) -> Result<Option<Vec<u8>>, Unavailable> {
-        Ok(self.0.group_by_id(gid)?.map(|head| head.name().to_vec()))
+        self.0.group_by_id(gid, |head| Ok(head.name().to_vec()))
     }
 
     /// The group behind a cursor.
@@ -152,13 +149,10 @@ impl PublishedMap {
     /// # Errors
     /// The map is damaged.
     pub fn group_after(&self, cursor: Cursor) -> Result<Option<(Group, Cursor)>, Unavailable> {
-        let Some((head, cursor)) = self.0.group_after(cursor)? else {
-            return Ok(None);
-        };
-        Ok(Some((self.read_group(&head)?, cursor)))
+        self.0.group_after(cursor, |head| self.read_group(head))
     }
 
-    fn read_group(&self, head: &GroupHead) -> Result<Group, Unavailable> {
+    fn read_group(&self, head: &GroupHead<'_>) -> Result<Group, Unavailable> {
         let mut body = vec![0; head.members_bytes()];
         self.0.read_members(head, &mut body)?;
         let names = body.get(head.members()..).unwrap_or_default();

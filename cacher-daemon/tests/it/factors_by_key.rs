@@ -9,6 +9,7 @@ use cacher_daemon::cacher::Cacher;
 use cacher_daemon::connection::Connection;
 use cacher_daemon::conversation::authenticate_after_key;
 use cacher_daemon::keys;
+use identity_map::{GroupHead, ReadError};
 use local_protocol::{BeginAfterKey, KeyQuestion, Login, Outcome};
 use policy::{AuthMethod, FactorFields};
 use posix_names::Gid;
@@ -79,15 +80,17 @@ async fn after_key(cacher: &Cacher, user: &str, key: &str, typed: &[&str]) -> (H
 fn members(host: &TestHost) -> Vec<&'static str> {
     let bytes = host.map_bytes();
     let map = identity_map::Map::open(bytes.as_slice(), bytes.len() as u64).unwrap();
-    let Some(group) = map.group_by_name(b"cloudid-key-code").unwrap() else {
+    let gid_of = |group: &GroupHead<'_>| Ok::<_, ReadError>(group.gid());
+    let Some(group) = map.group_by_name(b"cloudid-key-code", gid_of).unwrap() else {
         return Vec::new();
     };
     let is_in = |name: &str| {
-        let list = map.group_list_of(name.as_bytes()).unwrap().unwrap();
-        let mut gids = vec![0; list.bytes()];
-        map.read_group_list(&list, &mut gids).unwrap();
-        gids.chunks_exact(4)
-            .any(|gid| gid == group.gid().to_le_bytes())
+        let found = map.groups_of(name.as_bytes(), |list| {
+            let mut gids = vec![0; list.bytes()];
+            map.read_group_list(list, &mut gids)?;
+            Ok::<_, ReadError>(gids.chunks_exact(4).any(|gid| gid == group.to_le_bytes()))
+        });
+        found.unwrap().unwrap()
     };
     ["user1", "user2"]
         .into_iter()

@@ -7,14 +7,16 @@ use identity_map::{Bytes, Cursor, Map, MapContent, ReadError, write_map};
 use proptest::prelude::*;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::sample::{Found, by_id, by_name, content, find, groups_of, members_of};
+use crate::sample::{
+    Found, FoundGroup, by_id, by_name, content, find, group_named, group_numbered, groups_of,
+};
 
 /// Every answer of a map, in a form that can be compared.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Answer {
     User(Option<Found>),
     Groups(Option<Vec<u32>>),
-    Group(Option<(Vec<u8>, u32, Vec<String>)>),
+    Group(Option<FoundGroup>),
 }
 
 pub(crate) fn answers<B: Bytes>(map: &Map<B>) -> Vec<Result<Answer, ReadError>> {
@@ -24,21 +26,8 @@ pub(crate) fn answers<B: Bytes>(map: &Map<B>) -> Vec<Result<Answer, ReadError>> 
         answers.push(by_name(map, &name).map(Answer::User));
         answers.push(by_id(map, 70_000 + number).map(Answer::User));
         answers.push(groups_of(map, &name).map(Answer::Groups));
-        let named = map.group_by_name(format!("team{number}").as_bytes());
-        let numbered = map.group_by_id(90_000 + number);
-        for found in [named, numbered] {
-            answers.push(found.and_then(|found| {
-                let Some(group) = found else {
-                    return Ok(Answer::Group(None));
-                };
-                let members = members_of(map, &group)?;
-                Ok(Answer::Group(Some((
-                    group.name().to_vec(),
-                    group.gid(),
-                    members,
-                ))))
-            }));
-        }
+        answers.push(group_named(map, &format!("team{number}")).map(Answer::Group));
+        answers.push(group_numbered(map, 90_000 + number).map(Answer::Group));
         let cursor = Cursor::from_numbers([u64::from(70_000 + number), 0]);
         let next = find(|buffer| Ok(map.user_after(cursor, buffer)?.map(|(user, _)| user)));
         answers.push(next.map(Answer::User));

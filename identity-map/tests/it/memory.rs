@@ -12,7 +12,7 @@ use rustix::io::Errno;
 
 use crate::damage::{answers, only_truth_or_error};
 use crate::ffi::{Child, Writable};
-use crate::sample::{by_name, content, opened};
+use crate::sample::{by_name, content, group_numbered, groups_of, opened};
 
 const MAP_NEEDS: [SealFlags; 4] = [
     SealFlags::SHRINK,
@@ -221,16 +221,11 @@ fn all_that_is_told_is_fit_for_glibc(map: &Map<MemoryFile>) {
         users.extend(named.ok().flatten().map(|user| (user, buffer)));
         let numbered = map.user_by_id(70_000 + number, &mut buffer);
         users.extend(numbered.ok().flatten().map(|user| (user, buffer)));
-        if let Ok(Some(list)) = map.group_list_of(name.as_bytes()) {
-            let mut ids = vec![0; list.bytes()];
-            let told = map.read_group_list(&list, &mut ids).is_ok();
-            let (ids, _) = ids.as_chunks::<4>();
-            let fit = |id: &[u8; 4]| IDS.contains(&u32::from_le_bytes(*id));
-            assert!(!told || ids.iter().all(fit));
+        if let Ok(Some(ids)) = groups_of(map, &name) {
+            assert!(ids.iter().all(|id| IDS.contains(id)));
         }
-        let group = map.group_by_id(90_000 + number);
-        if let Ok(Some(group)) = group {
-            assert!(IDS.contains(&group.gid()) && !group.name().contains(&0));
+        if let Ok(Some(group)) = group_numbered(map, 90_000 + number) {
+            assert!(IDS.contains(&group.gid) && !group.name.contains('\0'));
         }
     }
     for (user, text) in users {

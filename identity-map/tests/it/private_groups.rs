@@ -3,7 +3,8 @@
 use identity_map::{Cursor, Map, MapContent, MapGroup, MapUser, MemberPolicy, write_map};
 use proptest::prelude::*;
 
-use crate::sample::{content, group, members_of, opened, user};
+use crate::sample::{FoundGroup, content, group, group_after, group_named, group_numbered};
+use crate::sample::{opened, user};
 
 /// Two users with private groups, one empty and one of one; a group between, and one with the name
 /// of a user and members of its own.
@@ -25,27 +26,29 @@ fn mixed() -> MapContent<'static> {
     }
 }
 
-fn listed(map: &Map<&[u8]>, mut cursor: Cursor) -> Vec<(String, u32, Vec<String>)> {
+fn listed(map: &Map<&[u8]>, mut cursor: Cursor) -> Vec<FoundGroup> {
     let mut found = Vec::new();
-    while let Ok(Some((group, next))) = map.group_after(cursor) {
-        let name = String::from_utf8_lossy(group.name()).into_owned();
-        let members = members_of(map, &group).unwrap_or_default();
-        found.push((name, group.gid(), members));
+    while let Ok(Some((group, next))) = group_after(map, cursor) {
+        found.push(group);
         cursor = Cursor::from_numbers(next.numbers());
     }
     found
 }
 
-fn expected(groups: &[MapGroup<'_>]) -> Vec<(String, u32, Vec<String>)> {
+fn expected(groups: &[MapGroup<'_>]) -> Vec<FoundGroup> {
     let mut expected: Vec<_> = groups
         .iter()
         .map(|group| {
             let mut members: Vec<String> = group.members.iter().map(ToString::to_string).collect();
             members.sort();
-            (group.name.to_string(), group.gid.get(), members)
+            FoundGroup {
+                gid: group.gid.get(),
+                name: group.name.to_string(),
+                members,
+            }
         })
         .collect();
-    expected.sort_by_key(|(_, gid, _)| *gid);
+    expected.sort_by_key(|group| group.gid);
     expected
 }
 
@@ -56,13 +59,10 @@ fn private_groups_are_found_and_listed_among_the_others() {
     let map = opened(&bytes);
     let groups = expected(&content.groups);
     assert_eq!(listed(&map, Cursor::default()), groups);
-    for (name, gid, members) in groups {
-        let named = map.group_by_name(name.as_bytes()).unwrap().unwrap();
-        let numbered = map.group_by_id(gid).unwrap().unwrap();
-        for found in [named, numbered] {
-            assert_eq!((found.name(), found.gid()), (name.as_bytes(), gid));
-            assert_eq!(members_of(&map, &found).unwrap(), members);
-        }
+    for group in groups {
+        let named = group_named(&map, &group.name).unwrap().unwrap();
+        let numbered = group_numbered(&map, group.gid).unwrap().unwrap();
+        assert_eq!((&named, &numbered), (&group, &group));
     }
 }
 
@@ -84,8 +84,8 @@ fn without_members_a_private_group_is_empty() {
         ..mixed()
     };
     let bytes = write_map(&content).unwrap();
-    let alice = opened(&bytes).group_by_name(b"alice").unwrap().unwrap();
-    assert_eq!(alice.members(), 0);
+    let alice = group_named(&opened(&bytes), "alice").unwrap().unwrap();
+    assert!(alice.members.is_empty());
 }
 
 #[test]
@@ -127,12 +127,12 @@ proptest! {
         let mut last = 0;
         for n in first.iter().take(steps) {
             of_users = before.user_after(of_users, &mut [0; 1024]).unwrap().unwrap().1;
-            of_groups = before.group_after(of_groups).unwrap().unwrap().1;
+            of_groups = group_after(&before, of_groups).unwrap().unwrap().1;
             last = 70_000 + n;
         }
         let expected: Vec<u32> =
             second.iter().map(|n| 70_000 + n).filter(|id| *id > last).collect();
-        let groups: Vec<u32> = listed(&after, of_groups).iter().map(|group| group.1).collect();
+        let groups: Vec<u32> = listed(&after, of_groups).iter().map(|group| group.gid).collect();
         prop_assert_eq!(&groups, &expected);
         let mut users = Vec::new();
         while let Some((user, next)) = after.user_after(of_users, &mut [0; 1024]).unwrap() {

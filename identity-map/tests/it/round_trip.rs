@@ -3,7 +3,7 @@
 use identity_map::{Cursor, Map, MapContent, MemberPolicy, Owners, ReadError, write_map};
 
 use crate::sample::{FIRST_GID, FIRST_UID, by_id, by_name, content, group, groups_of};
-use crate::sample::{members_of, opened, user};
+use crate::sample::{group_after, group_named, group_numbered, opened, user};
 
 #[test]
 fn every_user_is_found_by_name_and_by_id() {
@@ -81,12 +81,12 @@ fn every_group_is_found_with_all_its_members() {
     for wanted in &content.groups {
         let mut expected: Vec<&str> = wanted.members.iter().map(|name| &**name).collect();
         expected.sort_unstable();
-        let by_name = map.group_by_name(wanted.name.as_bytes()).unwrap().unwrap();
-        let by_id = map.group_by_id(wanted.gid.get()).unwrap().unwrap();
-        for found in [by_name, by_id] {
-            assert_eq!(found.name(), wanted.name.as_bytes());
-            assert_eq!(found.gid(), wanted.gid.get());
-            assert_eq!(members_of(&map, &found).unwrap(), expected);
+        let named = group_named(&map, &wanted.name).unwrap().unwrap();
+        let numbered = group_numbered(&map, wanted.gid.get()).unwrap().unwrap();
+        for found in [named, numbered] {
+            assert_eq!(found.name, wanted.name);
+            assert_eq!(found.gid, wanted.gid.get());
+            assert_eq!(found.members, expected);
         }
     }
 }
@@ -105,14 +105,11 @@ fn what_is_not_there_is_not_found() {
             &"p".repeat(33),
         ] {
             assert!(by_name(&map, name).unwrap().is_none(), "{name:?}");
-            assert!(
-                map.group_by_name(name.as_bytes()).unwrap().is_none(),
-                "{name:?}"
-            );
+            assert!(group_named(&map, name).unwrap().is_none(), "{name:?}");
         }
         for id in [0, 1, 69_999, 89_999, 100_000, u32::MAX] {
             assert!(by_id(&map, id).unwrap().is_none(), "{id}");
-            assert!(map.group_by_id(id).unwrap().is_none(), "{id}");
+            assert!(group_numbered(&map, id).unwrap().is_none(), "{id}");
         }
     }
 }
@@ -140,9 +137,9 @@ fn without_members_groups_are_empty_and_group_lists_stay() {
     content.member_policy = MemberPolicy::None;
     let bytes = write_map(&content).unwrap();
     let map = opened(&bytes);
-    let team = map.group_by_name(b"team0").unwrap().unwrap();
+    let team = group_named(&map, "team0").unwrap().unwrap();
     assert!(!map.lists_members());
-    assert!(members_of(&map, &team).unwrap().is_empty());
+    assert!(team.members.is_empty());
     assert_eq!(groups_of(&map, "person4").unwrap().unwrap().len(), 4);
 }
 
@@ -156,8 +153,8 @@ fn enumeration_lists_each_user_and_group_once_in_order_of_ids() {
     );
     let mut groups = Vec::new();
     let mut cursor = Cursor::default();
-    while let Some((group, next)) = map.group_after(cursor).unwrap() {
-        groups.push(group.gid());
+    while let Some((group, next)) = group_after(&map, cursor).unwrap() {
+        groups.push(group.gid);
         cursor = Cursor::from_numbers(next.numbers());
     }
     assert_eq!(groups, (FIRST_GID..FIRST_GID + 5).collect::<Vec<_>>());
@@ -219,10 +216,10 @@ fn a_name_of_a_user_is_not_a_group() {
     };
     let bytes = write_map(&content).unwrap();
     let map = opened(&bytes);
-    assert!(map.group_by_name(b"alice").unwrap().is_none());
+    assert!(group_named(&map, "alice").unwrap().is_none());
     assert!(by_name(&map, "staff-of-alice").unwrap().is_none());
     assert!(by_id(&map, 70_001).unwrap().is_none());
-    assert!(map.group_by_id(70_000).unwrap().is_none());
+    assert!(group_numbered(&map, 70_000).unwrap().is_none());
 }
 
 fn listed(map: &Map<&[u8]>, mut cursor: Cursor) -> Vec<u32> {

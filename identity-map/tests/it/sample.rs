@@ -2,7 +2,9 @@
 
 use std::ffi::CStr;
 
-use identity_map::{Bytes, GroupHead, Map, MapContent, MapGroup, MapUser, MemberPolicy, Owners};
+use identity_map::{
+    Bytes, Cursor, GroupHead, Map, MapContent, MapGroup, MapUser, MemberPolicy, Owners,
+};
 use identity_map::{ReadError, UserRecord};
 use posix_names::{Gid, Uid};
 
@@ -113,22 +115,53 @@ pub(crate) fn by_id<B: Bytes>(map: &Map<B>, uid: u32) -> Result<Option<Found>, R
 
 /// The groups of a user as numbers.
 pub(crate) fn groups_of<B: Bytes>(map: &Map<B>, name: &str) -> Result<Option<Vec<u32>>, ReadError> {
-    let Some(list) = map.group_list_of(name.as_bytes())? else {
-        return Ok(None);
-    };
-    let mut bytes = vec![0; list.bytes()];
-    map.read_group_list(&list, &mut bytes)?;
-    let ids = bytes
-        .chunks_exact(4)
-        .map(|id| u32::from_le_bytes(id.try_into().unwrap()));
-    Ok(Some(ids.collect()))
+    map.groups_of(name.as_bytes(), |list| {
+        let mut bytes = vec![0; list.bytes()];
+        map.read_group_list(list, &mut bytes)?;
+        let (ids, _) = bytes.as_chunks::<4>();
+        Ok(ids.iter().map(|id| u32::from_le_bytes(*id)).collect())
+    })
+}
+
+/// A group as numbers and text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FoundGroup {
+    pub(crate) gid: u32,
+    pub(crate) name: String,
+    pub(crate) members: Vec<String>,
+}
+
+pub(crate) fn group_named<B: Bytes>(
+    map: &Map<B>,
+    name: &str,
+) -> Result<Option<FoundGroup>, ReadError> {
+    map.group_by_name(name.as_bytes(), |group| whole(map, group))
+}
+
+pub(crate) fn group_numbered<B: Bytes>(
+    map: &Map<B>,
+    gid: u32,
+) -> Result<Option<FoundGroup>, ReadError> {
+    map.group_by_id(gid, |group| whole(map, group))
+}
+
+pub(crate) fn group_after<B: Bytes>(
+    map: &Map<B>,
+    cursor: Cursor,
+) -> Result<Option<(FoundGroup, Cursor)>, ReadError> {
+    map.group_after(cursor, |group| whole(map, group))
+}
+
+fn whole<B: Bytes>(map: &Map<B>, group: &GroupHead<'_>) -> Result<FoundGroup, ReadError> {
+    Ok(FoundGroup {
+        gid: group.gid(),
+        name: String::from_utf8_lossy(group.name()).into_owned(),
+        members: members_of(map, group)?,
+    })
 }
 
 /// The members of a group as text.
-pub(crate) fn members_of<B: Bytes>(
-    map: &Map<B>,
-    group: &GroupHead,
-) -> Result<Vec<String>, ReadError> {
+fn members_of<B: Bytes>(map: &Map<B>, group: &GroupHead<'_>) -> Result<Vec<String>, ReadError> {
     let mut bytes = vec![0; group.members_bytes()];
     map.read_members(group, &mut bytes)?;
     let (_, names) = bytes.split_at(group.members());
@@ -136,6 +169,6 @@ pub(crate) fn members_of<B: Bytes>(
         .split(|byte| *byte == 0)
         .filter(|name| !name.is_empty());
     Ok(names
-        .map(|name| String::from_utf8(name.to_vec()).unwrap())
+        .map(|name| String::from_utf8_lossy(name).into_owned())
         .collect())
 }
