@@ -8,6 +8,7 @@ pub mod answer;
 pub mod enumeration;
 pub mod exchange;
 pub mod ffi;
+mod growing;
 mod held;
 pub mod lookup;
 mod owner;
@@ -20,6 +21,7 @@ mod unwind;
 /// Makes this process one that has not looked up anything yet; for tests, which share a process.
 #[doc(hidden)]
 pub fn forget() {
+    growing::GROWING.forget();
     held::forget();
     owner::forget();
 }

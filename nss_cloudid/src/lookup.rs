@@ -10,6 +10,7 @@ use local_protocol::Sought;
 use posix_names::{Gid, Uid, is_name};
 
 use crate::answer::Failure;
+use crate::growing::GROWING;
 use crate::owner;
 use crate::pack::{self, GroupPlaces, UserPlaces};
 use crate::source::{Question, answer};
@@ -110,6 +111,7 @@ pub fn group_by_id(
     mut tell: impl FnMut(GroupPlaces, &mut [u8]) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     Gid::new(u64::from(gid)).map_err(|_| Failure::NotFound)?;
+    GROWING.refuse(gid, buffer.len())?;
     match answer(GroupById(gid, buffer, &mut tell))? {
         Told::Found => Ok(()),
         Told::AskCacher => tell(owner::group(Sought::GroupOfId(gid), buffer)?, buffer),
@@ -184,7 +186,13 @@ impl<T: FnMut(GroupPlaces, &mut [u8]) -> Result<(), Failure>> Question for Group
     #[inline]
     fn ask<B: Bytes>(&mut self, map: &Map<B>) -> Result<Told, Failure> {
         let Self(gid, buffer, tell) = self;
-        let packed = |group: &GroupHead<'_>| tell(pack::group(map, group, buffer)?, buffer);
+        let packed = |group: &GroupHead<'_>| {
+            let needed = pack::least_bytes(group);
+            if buffer.len() < needed {
+                GROWING.remember(*gid, needed, buffer.len());
+            }
+            tell(pack::group(map, group, buffer)?, buffer)
+        };
         let found = map.group_by_id(*gid, packed)?;
         Ok(Told::by_id(map, *gid, found))
     }

@@ -61,6 +61,19 @@ pub(crate) fn fields(
     Ok(UserPlaces { uid, gid, starts })
 }
 
+/// What a group takes where its pointers are aligned.
+pub(crate) fn least_bytes(group: &GroupHead<'_>) -> usize {
+    table_bytes(group)
+        + group.members_bytes().saturating_sub(group.members())
+        + group.name().len()
+        + 1
+        + PASSWORD.len()
+}
+
+fn table_bytes(group: &GroupHead<'_>) -> usize {
+    (group.members() + 1) * POINTER_BYTES
+}
+
 /// Reads the members straight into the buffer: their lengths come to lie in the last bytes of the
 /// pointer table, the names behind it.
 pub(crate) fn group<B: Bytes>(
@@ -70,12 +83,10 @@ pub(crate) fn group<B: Bytes>(
 ) -> Result<GroupPlaces, Failure> {
     let members = group.members();
     let table_at = first_pointer_in(buffer);
-    let table_bytes = (members + 1) * POINTER_BYTES;
-    let names_at = table_at + table_bytes;
+    let names_at = table_at + table_bytes(group);
     let names_bytes = group.members_bytes().saturating_sub(members);
     let name_at = names_at + names_bytes;
-    let end = name_at + group.name().len() + 1 + PASSWORD.len();
-    if buffer.len() < end {
+    if buffer.len() < table_at + least_bytes(group) {
         return Err(Failure::BufferTooSmall);
     }
     let body = buffer

@@ -1,7 +1,9 @@
 //! Buffers of every length, each ending at a page that nobody may touch; with the length the
 //! alignment of the start goes through every value.
 
-use crate::ffi::{Group, Guarded, Key, NOT_FOUND, SUCCESS, TRY_AGAIN, group, on, rewind, user};
+use crate::ffi::{
+    Group, Guarded, Key, NOT_FOUND, SUCCESS, TRY_AGAIN, UNAVAILABLE, group, on, rewind, user,
+};
 use crate::host::Host;
 use crate::people::{ALICE, DEV, content, group as a_group, three, user as a_user};
 
@@ -98,5 +100,33 @@ fn nss_05_errno_is_erange_for_a_small_buffer_only() {
             let said = user(&memory, Key::Id(0), length);
             assert_eq!((said.status, said.errno), (NOT_FOUND, libc::ENOENT));
         }
+    });
+}
+
+#[test]
+fn nss_05_a_buffer_that_grows_is_told_to_grow_on_and_no_other_is_told_what_was_true_once() {
+    let names: Vec<String> = (0..100).map(|n| format!("person{n}")).collect();
+    let members: Vec<&str> = names.iter().map(String::as_str).collect();
+    let with = |members: &[&str]| {
+        let users = vec![a_user("alice", ALICE, &[])];
+        content(users, vec![a_group("dev", DEV, members)])
+    };
+    let host = Host::knowing(&with(&members));
+    let map = host.map();
+    on(&host, || {
+        let memory = Guarded::new();
+        let said = |length| {
+            let said = group(&memory, Key::Id(DEV), length);
+            (said.status, said.errno)
+        };
+        let (too_small, silent) = ((TRY_AGAIN, libc::ERANGE), (UNAVAILABLE, libc::EAGAIN));
+        assert_eq!(said(256), too_small);
+        std::fs::remove_file(&map).unwrap();
+        // Not looked up: there is nothing to look at.
+        assert_eq!([512, 1024].map(said), [too_small, too_small]);
+        assert_eq!([1024, 512, 0, 4096].map(said), [silent; 4]);
+        host.publish(&with(&["alice"]));
+        assert_eq!(said(1024).0, SUCCESS);
+        assert_eq!(said(4096).0, SUCCESS);
     });
 }
