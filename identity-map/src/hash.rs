@@ -78,24 +78,21 @@ impl Slots {
         self.place_bits
     }
 
+    /// A tag gives as much of itself as there is room for.
+    #[inline]
     pub(crate) fn slot(self, tag: u32, place: u32) -> u32 {
         let user = if place & OF_USER == 0 {
             0
         } else {
             self.user_mark()
         };
-        self.shortened(tag) << self.place_bits | user | place & !OF_USER
+        tag & self.tag_mask() | user | place & !OF_USER
     }
 
-    /// As much of a tag as a slot has room for.
+    /// Which bits of a slot are its tag.
     #[inline]
-    pub(crate) fn shortened(self, tag: u32) -> u32 {
-        tag >> self.place_bits
-    }
-
-    #[inline]
-    pub(crate) fn tag(self, slot: u32) -> u32 {
-        slot >> self.place_bits
+    pub(crate) fn tag_mask(self) -> u32 {
+        u32::MAX << self.place_bits
     }
 
     #[inline]

@@ -19,6 +19,7 @@ mod read;
 mod read_group;
 mod read_user;
 mod records;
+mod tags;
 mod write;
 
 pub use content::{MapContent, MapGroup, MapUser, MemberPolicy, Owners, WriteError};

@@ -10,6 +10,7 @@ use crate::layout::{
     BUCKET_BYTES, HEADER_BYTES, Header, MAP_BYTES_MAX, RECORD_ALIGN, SPILL_BUCKETS, SectionKind,
     u64_at,
 };
+use crate::tags::{Words, fitting};
 
 /// Where the bytes of a map come from: a file, or memory that somebody else may change.
 pub trait Bytes {
@@ -149,32 +150,36 @@ impl<B: Bytes> Map<B> {
         let section = self.header.section(index);
         let probe = Probe::new(key, self.header.seed, first_choice_buckets(section));
         let slots = Slots::with_places_of(self.header.place_bits);
-        let tag = slots.shortened(probe.tag);
+        let wanted = slots.slot(probe.tag, 0);
         for bucket in probe.bucket..probe.bucket + 1 + SPILL_BUCKETS {
             let mut room = [0; BUCKET_BYTES];
-            for slot in self.slots(index, bucket, &mut room)? {
-                let slot = u32::from_le_bytes(*slot);
-                if slot == 0 {
-                    return Ok(None);
-                }
-                if slots.tag(slot) == tag
+            let words = self.bucket(index, bucket, &mut room)?;
+            let mut fitting = fitting(words, wanted, slots.tag_mask());
+            while let Some(word) = words.get(fitting.trailing_zeros() as usize) {
+                let slot = u32::from_le_bytes(*word);
+                if slot != 0
                     && let Some(found) = look(slots.place(slot))?
                 {
                     return Ok(Some(found));
                 }
+                fitting &= fitting - 1;
+            }
+            // Slots are filled from the first on: only a full bucket spills over.
+            if words.last() == Some(&[0; 4]) {
+                return Ok(None);
             }
         }
         Ok(None)
     }
 
-    /// The slots of a bucket: as they lie, or copied once and checked.
+    /// A bucket: as it lies, or copied once and checked.
     #[inline]
-    fn slots<'a>(
+    fn bucket<'a>(
         &'a self,
         index: SectionKind,
         bucket: u64,
         room: &'a mut [u8; BUCKET_BYTES],
-    ) -> Result<&'a [[u8; 4]], ReadError> {
+    ) -> Result<&'a Words, ReadError> {
         let within = bucket * BUCKET_BYTES as u64;
         let bytes: &[u8; BUCKET_BYTES] = if B::ARE_FROZEN {
             let lies = self
@@ -189,8 +194,8 @@ impl<B: Bytes> Map<B> {
             }
             room
         };
-        let (slots, _) = bytes.as_chunks::<4>();
-        slots.get(FIRST_SLOT..).ok_or(ReadError::Damaged)
+        let (words, _) = bytes.as_chunks::<4>();
+        words.first_chunk().ok_or(ReadError::Damaged)
     }
 
     /// Reads inside one section and nowhere else.
@@ -220,9 +225,6 @@ impl<B: Bytes> Map<B> {
         Ok(section.offset + within)
     }
 }
-
-/// Number of the first slot: before it lies the sum, as long as two.
-const FIRST_SLOT: usize = 2;
 
 /// Offset inside its section of the record at a place.
 #[inline]
