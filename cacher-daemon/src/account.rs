@@ -41,9 +41,10 @@ pub async fn decide(cacher: &Cacher, login: &Login) -> Verdict {
 /// sshd is told by a group to ask for a code after a key. Should it not have asked, because its
 /// settings or the published group say otherwise, nobody gets in by the key alone.
 fn key_without_code(cacher: &Cacher, tables: &Tables, login: &Login) -> bool {
-    let follows = tables
-        .person(&login.user)
-        .is_some_and(|person| KeyRule::of(tables.factor_policies()).code_follows(&person));
+    let follows = tables.person(&login.user).is_some_and(|person| {
+        let lines = person.ssh_keys.iter().map(|key| key.line.as_str());
+        KeyRule::of(tables.factor_policies()).code_follows(lines)
+    });
     let passed = || {
         cacher
             .passed

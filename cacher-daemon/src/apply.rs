@@ -51,13 +51,35 @@ pub struct Clash {
     pub number: u32,
 }
 
-/// Applies a slice.
+/// How a host sees people, besides what the bundle says of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Eyes {
+    revoked: BTreeSet<String>,
+    local: LocalNames,
+    nss: Nss,
+}
+
+impl Eyes {
+    fn of(inputs: &Inputs) -> Self {
+        Self {
+            revoked: inputs.revoked.clone(),
+            local: inputs.local.clone(),
+            nss: inputs.nss.clone(),
+        }
+    }
+}
+
+/// Applies a slice. `before`: the tables in force, of which those people stay who have not changed and
+/// are seen by the same eyes.
 #[must_use]
-pub fn apply(inputs: &Inputs) -> Applied {
+pub fn apply(inputs: &Inputs, before: Option<&Tables>) -> Applied {
     let mut clashes = Vec::new();
+    let eyes = Eyes::of(inputs);
+    let before = before.filter(|before| before.eyes.as_ref() == Some(&eyes));
+    let before = before.map(|before| &before.people);
     let fallback = LoginShell::parse(&inputs.nss.fallback_shell).ok();
     let fallback_known = fallback.is_some();
-    let people = People::of(&inputs.read, fallback, |person| {
+    let people = People::of(&inputs.read, before, fallback, |person| {
         let mut seen = own_person(person, inputs, &mut clashes)?;
         seen.other_shell &= fallback_known;
         Some(seen)
@@ -70,7 +92,7 @@ pub fn apply(inputs: &Inputs) -> Applied {
         id: group.id.clone(),
     }));
     Applied {
-        tables: tables(inputs, people, &own),
+        tables: tables(inputs, eyes, people, &own),
         clashes,
     }
 }
@@ -141,9 +163,9 @@ fn key_and_code(inputs: &Inputs, people: &People) -> Vec<u32> {
     if !rule.demands_codes() || virtual_group(inputs, VirtualGroup::KeyAndCode).is_none() {
         return Vec::new();
     }
-    let records = people.iter().filter_map(|person| person.record());
-    let asked = records.filter(|person| rule.code_follows(person));
-    asked.map(|person| person.uid.get()).collect()
+    let people = people.iter().map(|person| *person.view());
+    let asked = people.filter(|person| rule.code_follows(person.key_kinds()));
+    asked.map(|person| person.uid).collect()
 }
 
 /// Names of groups but the private ones of people, which have their owner's name and number. Those
@@ -170,7 +192,7 @@ fn names_by_gid(inputs: &Inputs, people: &People, own: &[&GroupRecord]) -> HashM
         .collect()
 }
 
-fn tables(inputs: &Inputs, people: People, own: &[&GroupRecord]) -> Tables {
+fn tables(inputs: &Inputs, eyes: Eyes, people: People, own: &[&GroupRecord]) -> Tables {
     let slice = &inputs.read.slice;
     let strangers = inputs.strangers.users.iter();
     Tables {
@@ -183,6 +205,7 @@ fn tables(inputs: &Inputs, people: People, own: &[&GroupRecord]) -> Tables {
         groups: own.len(),
         strangers: strangers.map(|(name, _)| name.to_string()).collect(),
         people,
+        eyes: Some(eyes),
         rules: slice.access_rules.clone(),
         unreadable: inputs.read.unreadable_rules.clone(),
     }

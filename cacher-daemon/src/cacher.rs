@@ -313,8 +313,8 @@ impl Cacher {
             strangers: self.owners.strangers(nss.owners),
             nss,
         });
-        let with = Arc::clone(&inputs);
-        match tokio::task::spawn_blocking(move || apply(&with)).await {
+        let (with, before) = (Arc::clone(&inputs), self.tables());
+        match tokio::task::spawn_blocking(move || apply(&with, Some(&before))).await {
             Ok(applied) => self.enforce(inputs, applied).await,
             Err(error) => self.note_error(&error.to_string()),
         }

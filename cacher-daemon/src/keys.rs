@@ -24,7 +24,8 @@ pub fn lines(cacher: &Cacher, question: &KeyQuestion) -> Vec<String> {
         return Vec::new();
     }
     let rule = KeyRule::of(tables.factor_policies());
-    let asks = !tables.key_and_code.is_empty() && rule.code_follows(&person);
+    let lines = person.ssh_keys.iter().map(|key| key.line.as_str());
+    let asks = !tables.key_and_code.is_empty() && rule.code_follows(lines);
     let offered = format!("{} {}", question.key_type, question.key);
     let mut left = ANSWER_BYTES_MAX;
     person

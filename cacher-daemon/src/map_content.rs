@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::ops::Range;
 
 use identity_map::{MapContent, MapGroup, MapUser, MemberPolicy, WriteError, write_map};
 use policy::UserState;
@@ -62,31 +63,29 @@ fn first_of_each(content: &mut MapContent<'_>) {
 }
 
 /// The virtual groups, the groups of the bundle, and its people with a private group for each. People
-/// in order of names, and so the members of every group: that is the order the map wants.
+/// in order of names, and so the members of every group: that is the order the map wants. They are
+/// looked at in the order in which they lie in memory, and then put into that of their names.
 fn add_everyone<'a>(content: &mut MapContent<'a>, inputs: &'a Inputs, tables: &'a Tables) {
     let mut virtuals = Virtuals::of(inputs, tables);
     let mut numbered = Numbered::of(inputs);
+    let mut everyone = Everyone::of(inputs, tables, &mut numbered);
     let mut private = Vec::with_capacity(tables.people.len());
     content.users.reserve_exact(tables.people.len());
-    for person in tables.people.in_order_of_names() {
-        let Some(mut user) = map_user(&person) else {
+    for place in tables.people.places_by_name() {
+        let Some((mut user, is_listed, places)) = everyone.taken(*place) else {
             continue;
         };
-        let view = *person.view();
-        let is_listed = match inputs.nss.members {
-            Members::All => true,
-            Members::Here => person.state() == UserState::Active,
-            Members::None => false,
+        let Cow::Borrowed(name) = user.name else {
+            continue;
         };
-        for group in view.groups() {
-            user.groups
-                .extend(numbered.join(group, view.username, is_listed));
+        for place in places {
+            user.groups.extend(numbered.join(*place, name, is_listed));
         }
-        virtuals.join(&mut user, view.username, is_listed);
+        virtuals.join(&mut user, name, is_listed);
         let gid = user.uid.private_group();
         if !numbered.has(gid) {
             private.push(MapGroup {
-                name: Cow::Borrowed(view.username),
+                name: Cow::Borrowed(name),
                 gid,
                 members: Vec::new(),
             });
@@ -95,6 +94,56 @@ fn add_everyone<'a>(content: &mut MapContent<'a>, inputs: &'a Inputs, tables: &'
     }
     let groups = virtuals.groups().chain(numbered.groups).chain(private);
     content.groups = groups.collect();
+}
+
+/// All people without their groups, and beside them in which groups they are.
+struct Everyone<'a> {
+    /// By place in the slice.
+    people: Vec<Option<(MapUser<'a>, bool, Range<u32>)>>,
+    /// Places among the groups, those of one person together.
+    groups: Vec<u32>,
+}
+
+impl<'a> Everyone<'a> {
+    /// Tells each group as well how many are listed in it.
+    fn of(inputs: &Inputs, tables: &'a Tables, numbered: &mut Numbered<'a>) -> Self {
+        let mut all = Self {
+            people: Vec::with_capacity(tables.people.len()),
+            groups: Vec::new(),
+        };
+        let mut listed = vec![0_usize; numbered.groups.len()];
+        let mut end = 0;
+        for person in tables.people.in_slice() {
+            let is_listed = match inputs.nss.members {
+                Members::All => true,
+                Members::Here => person.is_some_and(|one| one.state() == UserState::Active),
+                Members::None => false,
+            };
+            let begin = end;
+            let numbers = person.iter().flat_map(|person| person.view().groups());
+            for place in numbers.filter_map(|number| numbered.place(number)) {
+                all.groups.push(place);
+                end += 1;
+                if let Some(listed) = listed.get_mut(place as usize) {
+                    *listed += usize::from(is_listed);
+                }
+            }
+            let user = person.as_ref().and_then(map_user);
+            all.people
+                .push(user.map(|user| (user, is_listed, begin..end)));
+        }
+        for (group, count) in numbered.groups.iter_mut().zip(listed) {
+            group.members.reserve_exact(count);
+        }
+        all
+    }
+
+    /// Somebody, once.
+    fn taken(&mut self, place: u32) -> Option<(MapUser<'a>, bool, &[u32])> {
+        let (user, is_listed, groups) = self.people.get_mut(place as usize)?.take()?;
+        let groups = groups.start as usize..groups.end as usize;
+        Some((user, is_listed, self.groups.get(groups)?))
+    }
 }
 
 /// Somebody without their groups.
@@ -159,7 +208,7 @@ struct Numbered<'a> {
     groups: Vec<MapGroup<'a>>,
     gids: HashSet<Gid>,
     /// By number: the place among the groups, for those that are on this host.
-    places: Vec<Option<usize>>,
+    places: Vec<Option<u32>>,
 }
 
 impl<'a> Numbered<'a> {
@@ -181,19 +230,22 @@ impl<'a> Numbered<'a> {
         self.gids.contains(&gid)
     }
 
-    /// The gid of the group, which lists the person where members are listed.
-    fn join(&mut self, number: u32, name: &'a str, is_listed: bool) -> Option<Gid> {
-        let place = (*self.places.get(number as usize)?)?;
-        let group = self.groups.get_mut(place)?;
+    fn place(&self, number: u32) -> Option<u32> {
+        *self.places.get(number as usize)?
+    }
+
+    /// The gid of the group at a place, which lists the person where members are listed.
+    fn join(&mut self, place: u32, name: &'a str, is_listed: bool) -> Option<Gid> {
+        let group = self.groups.get_mut(place as usize)?;
         let listed = is_listed.then_some(Cow::Borrowed(name));
         group.members.extend(listed);
         Some(group.gid)
     }
 }
 
-fn places(own: &[&GroupRecord], numbers: &GroupNumbers) -> Vec<Option<usize>> {
+fn places(own: &[&GroupRecord], numbers: &GroupNumbers) -> Vec<Option<u32>> {
     let mut places = Vec::new();
-    for (place, group) in own.iter().enumerate() {
+    for (place, group) in (0_u32..).zip(own) {
         let Some(number) = numbers.number(&group.id) else {
             continue;
         };

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use policy::UserState;
 use posix_names::LoginShell;
 use signed_bundle::{
-    CredentialRecord, HeldCredential, HeldPerson, PersonRecord, PersonView, ReadSlice, SharedSlice,
+    CredentialRecord, HeldCredential, HeldPerson, Moves, PersonRecord, PersonView, ReadSlice,
+    SharedSlice, find,
 };
 
 /// In what a host sees somebody differently from the bundle.
@@ -25,12 +26,12 @@ pub struct People {
     fallback_shell: Option<LoginShell>,
     /// By their place in the slice, in order.
     differing: Vec<(u32, Difference)>,
+    /// Places of those who are not on this host, in order.
+    left_out: Vec<u32>,
     /// Places in the slice, in order of login names.
-    by_name: Vec<u32>,
+    by_name: Arc<[u32]>,
     /// In order of uids.
-    by_uid: Vec<u32>,
-    /// Places among the credentials, in order of the users' ids.
-    credentials: Vec<u32>,
+    by_uid: Arc<[u32]>,
 }
 
 /// Somebody as this host sees them.
@@ -43,43 +44,57 @@ pub struct Seen<'a> {
 }
 
 impl People {
-    /// Those of a slice whom `seen` keeps, as it sees them.
+    /// Those of a slice whom `seen` keeps, as it sees them. `before`: those of another slice, seen by
+    /// the same eyes; whoever was there and kept is seen as before.
     #[must_use]
     pub fn of(
         read: &Arc<ReadSlice>,
+        before: Option<&Self>,
         fallback_shell: Option<LoginShell>,
         mut seen: impl FnMut(&PersonView<'_>) -> Option<Difference>,
     ) -> Self {
-        let slice = &read.slice;
-        let mut kept = Vec::with_capacity(slice.people.len());
-        let mut differing = Vec::new();
-        for (place, held) in (0_u32..).zip(&slice.people) {
-            let person = held.view();
-            let Some(difference) = seen(&person) else {
+        let people = &read.slice.people;
+        let (mut differing, looked_at) = match before {
+            Some(before) => before.kept_in(people),
+            None => (
+                Vec::new(),
+                (0_u32..).zip(people).map(|(at, _)| at).collect(),
+            ),
+        };
+        let mut left_out = Vec::new();
+        for place in looked_at {
+            let Some(person) = people.get(place as usize) else {
                 continue;
             };
-            kept.push((person.username, person.uid, place));
-            if difference != Difference::default() {
-                differing.push((place, difference));
+            match seen(&person.view()) {
+                Some(same) if same == Difference::default() => {}
+                Some(difference) => differing.push((place, difference)),
+                None => left_out.push(place),
             }
         }
-        kept.sort_unstable_by_key(|(name, _, _)| (beginning(name), *name));
-        let by_name = kept.iter().map(|(_, _, place)| *place).collect();
-        kept.sort_unstable_by_key(|(_, uid, _)| *uid);
-        let by_uid = kept.iter().map(|(_, _, place)| *place).collect();
-        let proofs = slice.credentials.iter().map(HeldCredential::user);
-        let mut proofs: Vec<(&str, u32)> = proofs.zip(0_u32..).collect();
-        proofs.sort_unstable_by_key(|(user, _)| (beginning(user), *user));
-        let credentials = proofs.iter().map(|(_, place)| *place).collect();
+        differing.sort_unstable_by_key(|(place, _)| *place);
         differing.shrink_to_fit();
         Self {
+            by_name: without(&left_out, &read.orders().by_name),
+            by_uid: without(&left_out, &read.orders().by_uid),
             read: Some(Arc::clone(read)),
             fallback_shell,
             differing,
-            by_name,
-            by_uid,
-            credentials,
+            left_out,
         }
+    }
+
+    /// In what people are seen differently who were here and are in this slice, and the places in order
+    /// of all who were not here.
+    fn kept_in(&self, people: &[HeldPerson]) -> (Vec<(u32, Difference)>, Vec<u32>) {
+        let old = self.slice().map_or(&[][..], |slice| &slice.people);
+        let moves = Moves::between(old, people);
+        let differing = self.differing.iter();
+        let differing = differing.filter_map(|(place, how)| Some((moves.to(*place)?, *how)));
+        let left_out = self.left_out.iter().filter_map(|place| moves.to(*place));
+        let mut looked_at: Vec<u32> = moves.fresh().iter().copied().chain(left_out).collect();
+        looked_at.sort_unstable();
+        (differing.collect(), looked_at)
     }
 
     /// How many there are.
@@ -99,9 +114,19 @@ impl People {
         self.by_uid.iter().filter_map(|place| self.at(*place))
     }
 
-    /// All of them, in order of names.
-    pub fn in_order_of_names(&self) -> impl Iterator<Item = Seen<'_>> {
-        self.by_name.iter().filter_map(|place| self.at(*place))
+    /// Everybody of the slice in the order in which they lie there; `None` for who is not here.
+    pub fn in_slice(&self) -> impl Iterator<Item = Option<Seen<'_>>> {
+        let all = self.slice().map_or(&[][..], |slice| &slice.people);
+        let mut left_out = self.left_out.iter().peekable();
+        (0_u32..).zip(all).map(move |(place, _)| {
+            let is_here = left_out.next_if(|next| **next == place).is_none();
+            is_here.then(|| self.at(place)).flatten()
+        })
+    }
+
+    /// Places in the slice of all of them, in order of names.
+    pub fn places_by_name(&self) -> impl Iterator<Item = &u32> {
+        self.by_name.iter()
     }
 
     /// One by login name.
@@ -119,11 +144,10 @@ impl People {
     /// What proves the user with this id.
     #[must_use]
     pub fn credential(&self, user: &str) -> Option<CredentialRecord> {
-        let all = &self.read.as_ref()?.slice.credentials;
-        let at = |place: &u32| all.get(*place as usize);
-        let order = |place: &u32| at(place).map(HeldCredential::user).cmp(&Some(user));
-        let found = self.credentials.binary_search_by(order).ok()?;
-        at(self.credentials.get(found)?).map(HeldCredential::record)
+        let read = self.read.as_ref()?;
+        let all = &read.slice.credentials;
+        let found = find(all, &read.orders().credentials, |one| one.user().cmp(user))?;
+        all.get(found as usize).map(HeldCredential::record)
     }
 
     /// The bundle they come from.
@@ -137,12 +161,8 @@ impl People {
         places: &[u32],
         compare: impl Fn(&PersonView<'_>) -> std::cmp::Ordering,
     ) -> Option<Seen<'_>> {
-        let order = |place: &u32| {
-            let held = self.held(*place);
-            held.map_or(std::cmp::Ordering::Less, |held| compare(&held.view()))
-        };
-        let found = places.binary_search_by(order).ok()?;
-        self.at(*places.get(found)?)
+        let people = &self.slice()?.people;
+        self.at(find(people, places, |held| compare(&held.view()))?)
     }
 
     fn held(&self, place: u32) -> Option<&HeldPerson> {
@@ -166,13 +186,13 @@ impl People {
     }
 }
 
-/// The first bytes of a text as a number, in the same order: comparing two mostly ends here.
-fn beginning(text: &str) -> u128 {
-    let mut bytes = [0; 16];
-    for (to, from) in bytes.iter_mut().zip(text.bytes()) {
-        *to = from;
+/// An order without these places, which are in order.
+fn without(left_out: &[u32], order: &Arc<[u32]>) -> Arc<[u32]> {
+    if left_out.is_empty() {
+        return Arc::clone(order);
     }
-    u128::from_be_bytes(bytes)
+    let is_here = |place: &u32| left_out.binary_search(place).is_err();
+    order.iter().copied().filter(is_here).collect()
 }
 
 impl<'a> Seen<'a> {

@@ -10,6 +10,7 @@ use signed_bundle::{
     CheckBitsRecord, CredentialRecord, EffectivePolicy, FactorsRecord, HostRecord, PersonRecord,
 };
 
+use crate::apply::Eyes;
 use crate::people::{People, Seen};
 
 /// The tables in force.
@@ -24,6 +25,8 @@ pub struct Tables {
     /// The host, `None` before the first bundle.
     pub host: Option<HostRecord>,
     pub(crate) people: People,
+    /// By which they were seen.
+    pub(crate) eyes: Option<Eyes>,
     /// Groups but the private ones, which have their owner's name and number.
     pub(crate) names_by_gid: HashMap<u32, String>,
     pub(crate) rules: Vec<AccessRule>,

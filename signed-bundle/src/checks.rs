@@ -59,7 +59,7 @@ impl<'a> Checks<'a> {
     pub(crate) fn host(&mut self, mut host: HostRecord) -> HostRecord {
         let groups = std::mem::take(&mut host.virtual_groups);
         for (group, gid) in groups {
-            let verdict = self.in_limits(gid.get()).and_then(|()| {
+            let verdict = in_limits(self.limits, gid.get()).and_then(|()| {
                 claim(&mut self.gids, gid.get(), "gid")
                     .map(|()| host.virtual_groups.insert(group, gid))
             });
@@ -188,14 +188,8 @@ impl<'a> Checks<'a> {
     }
 
     fn person(&mut self, person: &PersonView<'a>) -> Result<(), DropReason> {
-        match person.state {
-            UserState::Active | UserState::Suspended => {}
-            UserState::Staged | UserState::Deleted => return Err(DropReason::WrongState),
-        }
+        is_sound_alone(person, self.limits)?;
         let uid = person.uid;
-        self.in_limits(uid)?;
-        self.in_limits(person.gid)?;
-        self.not_protected(person.username)?;
         self.free(person.id, person.username, uid)?;
         claim(&mut self.uids, uid, "uid")?;
         self.people.insert(person.id);
@@ -205,29 +199,13 @@ impl<'a> Checks<'a> {
 
     fn group(&mut self, group: &'a GroupRecord) -> Result<(), DropReason> {
         let gid = group.gid.get();
-        self.in_limits(gid)?;
-        self.not_protected(group.name.as_str())?;
+        in_limits(self.limits, gid)?;
+        not_protected(self.limits, group.name.as_str())?;
         self.free(&group.id, group.name.as_str(), gid)?;
         self.groups.insert(&group.id);
         self.take(group.name.as_str(), gid);
         self.shared_gids.insert(gid);
         Ok(())
-    }
-
-    fn in_limits(&self, id: u32) -> Result<(), DropReason> {
-        if self.limits.allows_id(id) {
-            Ok(())
-        } else {
-            Err(DropReason::OutsideLimits(id))
-        }
-    }
-
-    fn not_protected(&self, name: &str) -> Result<(), DropReason> {
-        if self.limits.protected_names.contains(name) {
-            Err(DropReason::ProtectedName(name.to_owned()))
-        } else {
-            Ok(())
-        }
     }
 
     fn free(&self, id: &str, name: &str, gid: u32) -> Result<(), DropReason> {
@@ -253,6 +231,33 @@ impl<'a> Checks<'a> {
             id: id.to_owned(),
             reason,
         });
+    }
+}
+
+/// What a person must be whoever else there is.
+pub(crate) fn is_sound_alone(person: &PersonView<'_>, limits: &Limits) -> Result<(), DropReason> {
+    match person.state {
+        UserState::Active | UserState::Suspended => {}
+        UserState::Staged | UserState::Deleted => return Err(DropReason::WrongState),
+    }
+    in_limits(limits, person.uid)?;
+    in_limits(limits, person.gid)?;
+    not_protected(limits, person.username)
+}
+
+fn in_limits(limits: &Limits, id: u32) -> Result<(), DropReason> {
+    if limits.allows_id(id) {
+        Ok(())
+    } else {
+        Err(DropReason::OutsideLimits(id))
+    }
+}
+
+fn not_protected(limits: &Limits, name: &str) -> Result<(), DropReason> {
+    if limits.protected_names.contains(name) {
+        Err(DropReason::ProtectedName(name.to_owned()))
+    } else {
+        Ok(())
     }
 }
 
@@ -290,7 +295,7 @@ pub(crate) fn fingerprint(blob: &[u8]) -> String {
 }
 
 /// `$…`, one line of printable ASCII.
-fn verifier(text: &str) -> Result<(), DropReason> {
+pub(crate) fn verifier(text: &str) -> Result<(), DropReason> {
     let fits = text.starts_with('$')
         && text.len() <= VERIFIER_BYTES_MAX
         && text.bytes().all(|byte| byte.is_ascii_graphic());

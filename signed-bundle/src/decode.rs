@@ -34,8 +34,9 @@ pub(crate) struct DecodedChunks {
 }
 
 /// Records of one chunk, before they are compared with others.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct DecodedChunk {
+    pub(crate) kind: ChunkKind,
     pub(crate) hosts: Vec<HostRecord>,
     pub(crate) people: Option<DecodedPeople>,
     pub(crate) groups: Vec<GroupRecord>,
@@ -112,8 +113,23 @@ fn opened(
 }
 
 impl DecodedChunk {
+    fn empty(kind: ChunkKind) -> Self {
+        Self {
+            kind,
+            hosts: Vec::new(),
+            people: None,
+            groups: Vec::new(),
+            access_rules: Vec::new(),
+            unreadable_rules: Vec::new(),
+            credentials: None,
+            factors: Vec::new(),
+            check_bits: Vec::new(),
+            dropped: Vec::new(),
+        }
+    }
+
     fn of(kind: ChunkKind, plain: &[u8], groups: &Arc<GroupNumbers>) -> Self {
-        let mut chunk = Self::default();
+        let mut chunk = Self::empty(kind);
         let dropped = &mut chunk.dropped;
         match kind {
             ChunkKind::Host => {

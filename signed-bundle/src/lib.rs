@@ -18,6 +18,7 @@ mod limits;
 mod manifest;
 mod message;
 mod nesting;
+mod orders;
 mod plan;
 mod read;
 mod record;
@@ -25,10 +26,11 @@ mod refusal;
 mod root;
 mod sealing;
 mod shrink;
+mod since;
 
 pub use check_bits::{CHECK_BITS, CheckBits, STEP_SECONDS};
 pub use group_ids::GroupIds;
-pub use held::{GroupNumbers, HeldCredential, HeldPerson, PersonView};
+pub use held::{GroupNumbers, HeldCredential, HeldPerson, Lies, Moves, PersonView, Placed};
 pub use hpke::rand_core::CryptoRng;
 pub use key::{KeyFileError, KeyId, PublicKey, RootKey, SigningKey};
 pub use limits::{
@@ -42,6 +44,7 @@ pub use manifest::{
 pub use message::{
     FastAction, FastMessage, open_fast_message, open_signed_time, sign_fast_message, sign_time,
 };
+pub use orders::{Orders, find};
 pub use plan::{PlainChunk, PlanError, plan_chunks};
 pub use read::{DropReason, DroppedRecord, ReadSlice, read_next_slice, read_slice};
 pub use record::{

@@ -155,10 +155,16 @@ impl ChunkReference {
     /// The name under which the chunk is fetched: lower-case hex of its hash.
     #[must_use]
     pub fn name(&self) -> String {
-        let digits = self.sha256.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        digits
-            .filter_map(|digit| char::from_digit(u32::from(digit), 16))
-            .collect()
+        const DIGITS: [char; 16] = [
+            '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
+        ];
+        let digit = |value: u8| DIGITS.get(usize::from(value)).copied().unwrap_or_default();
+        let mut name = String::with_capacity(2 * self.sha256.len());
+        for byte in self.sha256 {
+            name.push(digit(byte >> 4));
+            name.push(digit(byte & 15));
+        }
+        name
     }
 }
 

@@ -7,12 +7,15 @@ use policy::UnreadableRule;
 
 use crate::checks::Checks;
 use crate::decode::{DecodedChunk, DecodedChunks};
-use crate::held::GroupNumbers;
+use crate::held::{GroupNumbers, HeldCredential, HeldPerson};
 use crate::limits::NESTING_MAX;
 use crate::manifest::{AcceptedManifest, ChunkKind, ChunkReference};
+use crate::orders::{MovesOfBoth, Orders};
 use crate::record::{HostRecord, SharedSlice, Slice};
 use crate::refusal::{DirectoryFault, Refusal};
+use crate::root::Limits;
 use crate::sealing::SealingKey;
+use crate::since::{Since, steady};
 
 /// A bundle as the host will apply it.
 #[derive(Debug, Clone)]
@@ -23,8 +26,15 @@ pub struct ReadSlice {
     pub dropped: Vec<DroppedRecord>,
     /// Access rules that could not be read, for the engine: each denies whomever it might concern.
     pub unreadable_rules: Vec<UnreadableRule>,
+    /// People and what proves them, in order.
+    pub(crate) orders: Orders,
+    /// How many people were compared with all others.
+    compared: usize,
     /// What the next bundle may share.
     decoded: DecodedChunks,
+    /// Chunks whose records all others were compared with, and the limits they were held to.
+    pub(crate) steady: Vec<Arc<DecodedChunk>>,
+    pub(crate) limits: Limits,
 }
 
 impl ReadSlice {
@@ -32,6 +42,19 @@ impl ReadSlice {
     #[must_use]
     pub fn group_numbers(&self) -> &GroupNumbers {
         self.decoded.groups()
+    }
+
+    /// In which order people and what proves them stand.
+    #[must_use]
+    pub fn orders(&self) -> &Orders {
+        &self.orders
+    }
+
+    /// How many people were compared with all others to read this: those who have come since the bundle
+    /// before, or everybody.
+    #[must_use]
+    pub fn compared(&self) -> usize {
+        self.compared
     }
 }
 
@@ -91,7 +114,8 @@ pub fn read_slice(
 }
 
 /// As [`read_slice`], but chunks that `before` was read from, with the same key, are neither
-/// fetched nor decoded again. All records are checked, whichever way they came.
+/// fetched nor decoded again, and where nothing is left out, what they say of people is not compared
+/// again with what they say of others. The result is the same as without `before`.
 ///
 /// # Errors
 /// As [`read_slice`].
@@ -105,10 +129,81 @@ pub fn read_next_slice(
     let known = before.map(|before| &before.decoded);
     let (decoded, chunks) = DecodedChunks::of(manifest, known, fetch, key)?;
     let host = host_of(&chunks, &manifest.host)?;
+    let limits = accepted.limits();
+    let all = all_of(&chunks);
+    let moves = before.and_then(|before| {
+        let moves = Since::moves(before, limits, &chunks, (&all.0, &all.1))?;
+        Some((before, moves))
+    });
+    let checked = match moves {
+        Some((before, moves)) => unchanged(before, &moves, all),
+        None => compared(limits, host, &chunks),
+    };
+    let access_rules = chunks.iter().flat_map(|chunk| &chunk.access_rules);
+    let unreadable_rules = chunks.iter().flat_map(|chunk| &chunk.unreadable_rules);
+    Ok(ReadSlice {
+        slice: Slice {
+            access_rules: access_rules.cloned().collect(),
+            ..checked.slice
+        },
+        dropped: checked.dropped,
+        unreadable_rules: unreadable_rules.cloned().collect(),
+        orders: checked.orders,
+        compared: checked.compared,
+        steady: steady(&chunks),
+        limits: limits.clone(),
+        decoded,
+    })
+}
+
+/// What was found by comparing records. Access rules are not among them.
+struct Checked {
+    slice: SharedSlice,
+    dropped: Vec<DroppedRecord>,
+    orders: Orders,
+    compared: usize,
+}
+
+/// Everybody, and everything that proves somebody, checked or not.
+fn all_of(chunks: &[Arc<DecodedChunk>]) -> (Vec<HeldPerson>, Vec<HeldCredential>) {
+    let people = || chunks.iter().filter_map(|chunk| chunk.people.as_ref());
+    let credentials = || chunks.iter().filter_map(|chunk| chunk.credentials.as_ref());
+    // Kept for as long as the bundle is in force.
+    let mut all_people = Vec::with_capacity(people().map(|one| one.packed.len()).sum());
+    all_people.extend(people().flat_map(|one| HeldPerson::all_of(&one.packed)));
+    let mut all_credentials = Vec::with_capacity(credentials().map(|one| one.len()).sum());
+    all_credentials.extend(credentials().flat_map(HeldCredential::all_of));
+    (all_people, all_credentials)
+}
+
+/// Nothing is left out, and what is compared with people is what it was.
+fn unchanged(
+    before: &ReadSlice,
+    moves: &MovesOfBoth,
+    (people, credentials): (Vec<HeldPerson>, Vec<HeldCredential>),
+) -> Checked {
+    Checked {
+        orders: before.orders.following(moves, &people, &credentials),
+        compared: moves.people.fresh().len(),
+        dropped: Vec::new(),
+        slice: Slice {
+            host: before.slice.host.clone(),
+            people,
+            groups: before.slice.groups.clone(),
+            access_rules: Vec::new(),
+            credentials,
+            factors: before.slice.factors.clone(),
+            check_bits: before.slice.check_bits.clone(),
+        },
+    }
+}
+
+/// All records are compared with all others.
+fn compared(limits: &Limits, host: HostRecord, chunks: &[Arc<DecodedChunk>]) -> Checked {
     let dropped = chunks.iter().flat_map(|chunk| &chunk.dropped);
     let people = || chunks.iter().filter_map(|chunk| chunk.people.as_ref());
     let count = people().map(|people| people.packed.len()).sum();
-    let mut checks = Checks::new(accepted.limits(), dropped.cloned().collect(), count);
+    let mut checks = Checks::new(limits, dropped.cloned().collect(), count);
     let host = checks.host(host);
     let mut people = checks.people(people());
     let groups = checks.groups(chunks.iter().flat_map(|chunk| &chunk.groups));
@@ -121,22 +216,20 @@ pub fn read_next_slice(
     let factors = checks.factors(factors);
     let check_bits = chunks.iter().flat_map(|chunk| &chunk.check_bits);
     let check_bits = checks.check_bits(check_bits);
-    let access_rules = chunks.iter().flat_map(|chunk| &chunk.access_rules);
-    let unreadable_rules = chunks.iter().flat_map(|chunk| &chunk.unreadable_rules);
-    Ok(ReadSlice {
+    Checked {
+        orders: Orders::of(&people, &credentials),
+        compared: count,
+        dropped: checks.into_dropped(),
         slice: Slice {
             host,
             people,
             groups,
-            access_rules: access_rules.cloned().collect(),
+            access_rules: Vec::new(),
             credentials,
             factors,
             check_bits,
         },
-        dropped: checks.into_dropped(),
-        unreadable_rules: unreadable_rules.cloned().collect(),
-        decoded,
-    })
+    }
 }
 
 fn host_of(chunks: &[Arc<DecodedChunk>], id: &str) -> Result<HostRecord, Refusal> {

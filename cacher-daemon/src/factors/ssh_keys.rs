@@ -38,10 +38,10 @@ impl KeyRule {
             .any(|demand| matches!(demand, Demand::Code(_)))
     }
 
-    /// Whether a code must follow one of the person's keys: then sshd must ask for it.
+    /// Whether a code must follow one of a person's keys, of which these are the lines or the kinds:
+    /// then sshd must ask for it.
     #[must_use]
-    pub fn code_follows(&self, person: &PersonRecord) -> bool {
-        let mut keys = person.ssh_keys.iter();
+    pub fn code_follows<'a>(&self, mut keys: impl Iterator<Item = &'a str>) -> bool {
         keys.any(|key| matches!(self.demand(key), Demand::Code(_)))
     }
 
@@ -52,7 +52,7 @@ impl KeyRule {
         if self.software == Demand::Nothing {
             return Some(key.line.clone());
         }
-        match self.demand(key) {
+        match self.demand(&key.line) {
             Demand::Nothing => Some(format!("{VERIFY_REQUIRED}{}", key.line)),
             Demand::Code(_) => asks.then(|| key.line.clone()),
             Demand::NotAccepted => None,
@@ -63,14 +63,15 @@ impl KeyRule {
     #[must_use]
     pub fn proof(&self, key: &SshKeyRecord) -> FirstFactor {
         let served_as_two = self.software != Demand::Nothing && self.hardware == Demand::Nothing;
-        if is_hardware(key) && served_as_two {
+        if is_hardware(&key.line) && served_as_two {
             FirstFactor::HardwareKey
         } else {
             FirstFactor::SoftwareKey
         }
     }
 
-    fn demand(&self, key: &SshKeyRecord) -> &Demand {
+    /// Of a key whose line, or kind, begins so.
+    fn demand(&self, key: &str) -> &Demand {
         if is_hardware(key) {
             &self.hardware
         } else {
@@ -88,8 +89,8 @@ pub fn accepted_key<'a>(person: &'a PersonRecord, proven: &str) -> Option<&'a Ss
     person.ssh_keys.iter().find(|own| own.line == key)
 }
 
-fn is_hardware(key: &SshKeyRecord) -> bool {
-    key.line.starts_with("sk-")
+fn is_hardware(key: &str) -> bool {
+    key.starts_with("sk-")
 }
 
 #[cfg(test)]

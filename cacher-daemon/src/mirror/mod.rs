@@ -238,11 +238,11 @@ impl Mirror {
         if Some(accepted.held()) == self.held() {
             return Ok(None);
         }
-        let checked = self.soundness.check(
-            &accepted.manifest().chunks,
-            |chunk| self.store.trace(chunk),
-            |chunk| self.store.chunk(chunk).is_some(),
-        );
+        let checked =
+            self.soundness
+                .check(&accepted.manifest().chunks, self.store.traces(), |chunk| {
+                    self.store.chunk(chunk).is_some()
+                });
         Ok(Some(Offer {
             accepted,
             signed: signed.to_vec(),

@@ -3,9 +3,8 @@
 //! bit that rots without a trace is found within [`TURNS`] changes, long before it is needed.
 
 use std::collections::HashMap;
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt;
 
+use rustix::fs::Stat;
 use signed_bundle::ChunkReference;
 
 /// Within so many changes every chunk has been hashed.
@@ -16,14 +15,14 @@ const TURNS: usize = 16;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Trace {
     inode: u64,
-    changed: (i64, i64),
+    changed: (i64, u64),
 }
 
 impl Trace {
-    pub(super) fn of(facts: &Metadata) -> Self {
+    pub(super) fn of(facts: &Stat) -> Self {
         Self {
-            inode: facts.ino(),
-            changed: (facts.ctime(), facts.ctime_nsec()),
+            inode: facts.st_ino,
+            changed: (facts.st_ctime, facts.st_ctime_nsec),
         }
     }
 }

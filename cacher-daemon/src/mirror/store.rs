@@ -3,9 +3,11 @@
 //! bundle is there whole.
 
 use std::collections::{BTreeMap, HashSet};
+use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 
+use rustix::fs::{AtFlags, statat};
 use signed_bundle::{CHUNK_BYTES_MAX, ChunkReference, MANIFEST_BYTES_MAX, Manifest, check_chunk};
 
 use super::soundness::Trace;
@@ -58,11 +60,15 @@ impl Store {
         Some(bytes)
     }
 
-    /// By what the kernel tells that the file of a chunk is still the same; `None` without a file.
-    #[must_use]
-    pub fn trace(&self, reference: &ChunkReference) -> Option<Trace> {
-        let path = self.chunk_path(&reference.name());
-        Some(Trace::of(&path.symlink_metadata().ok()?))
+    /// By what the kernel tells that the file of a chunk is still the same; `None` without a file. The
+    /// way to the folder is looked for once for all of them.
+    pub fn traces(&self) -> impl Fn(&ChunkReference) -> Option<Trace> {
+        let folder = File::open(self.folder.join("chunks")).ok();
+        move |reference| {
+            let flags = AtFlags::SYMLINK_NOFOLLOW;
+            let facts = statat(folder.as_ref()?, reference.name(), flags);
+            Some(Trace::of(&facts.ok()?))
+        }
     }
 
     /// Puts a bundle in force. `current` is what is in force and sound, to be kept as previous.

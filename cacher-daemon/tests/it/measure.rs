@@ -162,7 +162,7 @@ async fn conversion(cacher: &Cacher, root: &Path) -> (Duration, Duration) {
         nss: cacher.config().nss.clone(),
         strangers: Strangers::default(),
     };
-    let applied = apply(&inputs);
+    let applied = apply(&inputs, None);
     assert!(applied.clashes.is_empty());
     let tables = worked() - begun;
     assert!(map_of(&inputs, &applied.tables).is_ok());

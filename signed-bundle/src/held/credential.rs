@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::moves::{Lies, Placed};
 use super::packing::{Packing, Unpacking, record_at};
 use crate::record::CredentialRecord;
 
@@ -43,6 +44,10 @@ impl PackedCredentials {
         })
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
     /// All of them, with their places.
     pub(crate) fn views(&self) -> impl Iterator<Item = (u32, CredentialView<'_>)> {
         (0_u32..)
@@ -72,10 +77,20 @@ impl HeldCredential {
         }
     }
 
+    pub(crate) fn all_of(chunk: &Arc<PackedCredentials>) -> impl Iterator<Item = Self> {
+        (0_u32..)
+            .zip(&chunk.ends)
+            .map(|(place, _)| Self::new(chunk, place))
+    }
+
     /// Whom it proves, `usr_…`
     #[must_use]
     pub fn user(&self) -> &str {
-        self.chunk.view(self.place).user
+        self.view().user
+    }
+
+    pub(crate) fn view(&self) -> CredentialView<'_> {
+        self.chunk.view(self.place)
     }
 
     /// The record, unpacked.
@@ -87,6 +102,12 @@ impl HeldCredential {
             password_verifier: view.password_verifier.to_owned(),
             must_change: view.must_change,
         }
+    }
+}
+
+impl Placed for HeldCredential {
+    fn lies(&self) -> Lies {
+        (Arc::as_ptr(&self.chunk).addr(), self.place)
     }
 }
 

@@ -4,11 +4,14 @@
 
 mod credential;
 mod group_numbers;
+mod moves;
 mod packing;
 mod person;
 
 pub use credential::HeldCredential;
 pub(crate) use credential::PackedCredentials;
 pub use group_numbers::GroupNumbers;
+pub(crate) use moves::sorted;
+pub use moves::{Lies, Moves, Placed};
 pub(crate) use person::PackedPeople;
 pub use person::{HeldPerson, PersonView};

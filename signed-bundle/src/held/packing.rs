@@ -1,6 +1,8 @@
 //! Numbers and texts one after the other, without names and without gaps. Only what was packed in
 //! this process is unpacked; what does not unpack is nothing, never a fault.
 
+use std::ops::Range;
+
 use jiff::Timestamp;
 
 /// The highest bit of a byte says that the number goes on.
@@ -95,11 +97,16 @@ impl<'a> Unpacking<'a> {
 
 /// The record at one place, of records that end where `ends` says.
 pub(super) fn record_at<'a>(bytes: &'a [u8], ends: &[u32], place: u32) -> Option<Unpacking<'a>> {
+    bytes.get(range_at(ends, place)?).map(Unpacking)
+}
+
+/// From where to where what stands at one place reaches.
+pub(super) fn range_at(ends: &[u32], place: u32) -> Option<Range<usize>> {
     let place = usize::try_from(place).ok()?;
     let end = *ends.get(place)? as usize;
     let begin = match place.checked_sub(1) {
         Some(before) => *ends.get(before)? as usize,
         None => 0,
     };
-    bytes.get(begin..end).map(Unpacking)
+    Some(begin..end)
 }

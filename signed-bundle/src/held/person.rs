@@ -10,15 +10,19 @@ use policy::UserState;
 use posix_names::{DEFAULT_HOME_ROOT, Gecos, Gid, HomeDirectory, LoginShell, Uid, UserName};
 
 use super::group_numbers::GroupNumbers;
-use super::packing::{Packing, Unpacking, record_at};
+use super::moves::{Lies, Placed};
+use super::packing::{Packing, Unpacking, range_at, record_at};
 use crate::checks::{fingerprint, key_blob};
 use crate::record::{PersonRecord, SshKeyRecord};
 
-/// The people of one chunk.
+/// The people of one chunk. All of them are looked at for each map, so texts lie apart as text: no byte
+/// of them has to be looked at again to know that it is.
 #[derive(Debug)]
 pub(crate) struct PackedPeople {
     bytes: Box<[u8]>,
     ends: Box<[u32]>,
+    texts: Box<str>,
+    text_ends: Box<[u32]>,
     groups: Arc<GroupNumbers>,
 }
 
@@ -76,15 +80,19 @@ impl Default for PersonView<'_> {
 impl PackedPeople {
     /// Keys must be sound.
     pub(crate) fn of(records: &[PersonRecord], groups: &Arc<GroupNumbers>) -> Arc<Self> {
-        let mut packing = Packing::default();
+        let (mut packing, mut texts) = (Packing::default(), String::new());
         let mut ends = Vec::with_capacity(records.len());
+        let mut text_ends = Vec::with_capacity(records.len());
         for record in records {
-            pack(record, &mut packing, groups);
+            pack(record, &mut packing, &mut texts, groups);
             ends.push(packing.end());
+            text_ends.push(u32::try_from(texts.len()).unwrap_or(u32::MAX));
         }
         Arc::new(Self {
             bytes: packing.into_bytes(),
             ends: ends.into_boxed_slice(),
+            texts: texts.into_boxed_str(),
+            text_ends: text_ends.into_boxed_slice(),
             groups: Arc::clone(groups),
         })
     }
@@ -101,18 +109,32 @@ impl PackedPeople {
     }
 
     fn view(&self, place: u32) -> PersonView<'_> {
-        let record = record_at(&self.bytes, &self.ends, place);
-        record.and_then(view).unwrap_or_default()
+        self.view_at(place).unwrap_or_default()
+    }
+
+    fn view_at(&self, place: u32) -> Option<PersonView<'_>> {
+        let texts = range_at(&self.text_ends, place)?;
+        view(
+            record_at(&self.bytes, &self.ends, place)?,
+            self.texts.get(texts)?,
+        )
     }
 }
 
-fn pack(record: &PersonRecord, packing: &mut Packing, groups: &GroupNumbers) {
-    packing.text(&record.id);
-    packing.text(record.username.as_str());
+fn pack(record: &PersonRecord, packing: &mut Packing, texts: &mut String, groups: &GroupNumbers) {
+    let usual = record.home == HomeDirectory::of(&record.username);
+    for text in [
+        record.id.as_str(),
+        record.username.as_str(),
+        record.shell.as_str(),
+        record.gecos.as_str(),
+        if usual { "" } else { record.home.as_str() },
+    ] {
+        packing.number(text.len() as u64);
+        texts.push_str(text);
+    }
     packing.number(u64::from(record.uid.get()));
     packing.number(u64::from(record.gid.get()));
-    packing.text(record.shell.as_str());
-    packing.text(record.gecos.as_str());
     packing.number(match record.state {
         UserState::Active => 0,
         UserState::Suspended => 1,
@@ -120,8 +142,6 @@ fn pack(record: &PersonRecord, packing: &mut Packing, groups: &GroupNumbers) {
         UserState::Deleted => 3,
     });
     packing.moment(record.expires_at);
-    let usual = record.home == HomeDirectory::of(&record.username);
-    packing.text(if usual { "" } else { record.home.as_str() });
     let mut list = Packing::default();
     for id in record.groups.iter() {
         list.number(u64::from(groups.assigned(id)));
@@ -136,14 +156,22 @@ fn pack(record: &PersonRecord, packing: &mut Packing, groups: &GroupNumbers) {
     }
 }
 
-fn view(mut record: Unpacking<'_>) -> Option<PersonView<'_>> {
+fn view<'a>(mut record: Unpacking<'a>, mut texts: &'a str) -> Option<PersonView<'a>> {
+    let mut text = || {
+        let length = usize::try_from(record.number()?).ok()?;
+        let (text, rest) = texts.split_at_checked(length)?;
+        texts = rest;
+        Some(text)
+    };
+    let (id, username, shell, gecos, home) = (text()?, text()?, text()?, text()?, text()?);
     Some(PersonView {
-        id: record.text()?,
-        username: record.text()?,
+        id,
+        username,
+        shell,
+        gecos,
+        home,
         uid: record.small()?,
         gid: record.small()?,
-        shell: record.text()?,
-        gecos: record.text()?,
         state: match record.number()? {
             0 => UserState::Active,
             1 => UserState::Suspended,
@@ -151,7 +179,6 @@ fn view(mut record: Unpacking<'_>) -> Option<PersonView<'_>> {
             _ => UserState::Deleted,
         },
         expires_at: record.moment()?,
-        home: record.text()?,
         groups: Unpacking(record.bytes()?),
         ssh_keys: record,
     })
@@ -181,6 +208,17 @@ impl<'a> PersonView<'a> {
     pub fn groups(&self) -> impl Iterator<Item = u32> {
         let mut groups = self.groups;
         std::iter::from_fn(move || groups.small())
+    }
+
+    /// Kinds of the keys that may log in as this person.
+    pub fn key_kinds(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let mut keys = self.ssh_keys;
+        std::iter::from_fn(move || {
+            let kind = keys.text()?;
+            keys.bytes()?;
+            keys.moment()?;
+            Some(kind)
+        })
     }
 
     fn ssh_keys(&self) -> impl Iterator<Item = SshKeyRecord> {
@@ -223,6 +261,12 @@ impl HeldPerson {
         }
     }
 
+    pub(crate) fn all_of(chunk: &Arc<PackedPeople>) -> impl Iterator<Item = Self> {
+        (0_u32..)
+            .zip(&chunk.ends)
+            .map(|(place, _)| Self::new(chunk, place))
+    }
+
     /// The person in place.
     #[must_use]
     pub fn view(&self) -> PersonView<'_> {
@@ -238,7 +282,13 @@ impl HeldPerson {
     /// Whether both lie in the same place: then nothing about them has changed.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.chunk, &other.chunk) && self.place == other.place
+        self.lies() == other.lies()
+    }
+}
+
+impl Placed for HeldPerson {
+    fn lies(&self) -> Lies {
+        (Arc::as_ptr(&self.chunk).addr(), self.place)
     }
 }
 

@@ -23,4 +23,6 @@ mod sealed;
 #[cfg(test)]
 mod shrinking;
 #[cfg(test)]
+mod since;
+#[cfg(test)]
 mod world;
