@@ -21,6 +21,23 @@ pub(crate) fn identity(arguments: &[&str]) -> ExitCode {
     )
 }
 
+/// How long it takes until a bundle is in force on a host.
+pub(crate) fn bundle() -> ExitCode {
+    const TEST: &str = "promise::a_bundle_of_ten_thousand_people_is_in_force_in_time";
+    let build = [
+        "test",
+        "--locked",
+        "--release",
+        "-p",
+        "cacher-daemon",
+        "--test",
+        "it",
+        "--",
+    ];
+    let run = ["--ignored", "--exact", "--nocapture", TEST];
+    finished(cargo(&[&build[..], &run].concat()))
+}
+
 fn is_possible() -> bool {
     if !need::is_root() || !need::is_debian() {
         eprintln!("the figures are taken on throw-away hosts: run it as root on a Debian");

@@ -27,6 +27,7 @@ cargo xtask demo [--stop]                      a directory, an enrolled host, lo
 cargo xtask test [--ring 1|2|3] [--filter X]   all checks and tests; a ring alone, or tests named X
 cargo xtask bench [revocation]                 how fast a right is taken away, as a table
 cargo xtask bench identity [--quick] [--help]  how long name lookups take, beside the peers
+cargo xtask bench bundle                       how long until a bundle of 10,000 people is in force
 cargo xtask soak [--hours N]                   the long variants of tests, once or for so long
 cargo xtask package deb|rpm [--profile dev] [--sign KEY]
                                                packages for Debian or RPM, into target/packages
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         },
         ["bench"] | ["bench", "revocation"] => bench::revocation(),
         ["bench", "identity", choice @ ..] => bench::identity(choice),
+        ["bench", "bundle"] => bench::bundle(),
         ["soak"] => soak::run(None),
         ["soak", "--hours", hours] => match soak::hours(hours) {
             Ok(hours) => soak::run(Some(hours)),

@@ -30,6 +30,7 @@ mod memory;
 mod names;
 mod nscd;
 mod owners;
+mod promise;
 mod pulse;
 mod questions;
 mod renewal;

@@ -44,7 +44,7 @@ fn somebody(number: u32, groups: u32) -> PersonRecord {
     }
 }
 
-fn organisation_of(people: u32, groups: u32) -> Slice {
+pub(crate) fn organisation_of(people: u32, groups: u32) -> Slice {
     let group = |number| GroupRecord {
         id: format!("grp_{number}"),
         name: GroupName::parse(&format!("group{number}")).unwrap(),
