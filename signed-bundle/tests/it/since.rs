@@ -67,6 +67,10 @@ impl Lines {
         let fresh = 1_000 + other;
         let mut set = |at: Option<usize>, field: &str, value: Value| {
             if let Some((_, record)) = at.and_then(|at| self.0.get_mut(at)) {
+                if field == "uid" {
+                    // With their private group, as a directory gives them.
+                    record["gid"] = value.clone();
+                }
                 record[field] = value;
             }
         };
