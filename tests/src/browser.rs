@@ -156,15 +156,23 @@ impl Browser<'_> {
         found.as_array().is_some_and(|found| !found.is_empty())
     }
 
+    /// Whether this is the browser's own page, which says so by a script: without them it is empty.
+    fn was_interrupted(&self, page: &str) -> bool {
+        page.contains(INTERRUPTED) || !self.scripts && page.is_empty()
+    }
+
     /// Waits until the page shows a text.
     #[track_caller]
     pub fn shows(&self, text: &str) {
         let shown = || {
-            let page = self.text_now().unwrap_or_default();
-            if page.contains(INTERRUPTED) {
+            let page = self.text_now();
+            if page
+                .as_deref()
+                .is_some_and(|page| self.was_interrupted(page))
+            {
                 let _ = self.asked("POST", &format!("{}/refresh", self.session), &json!({}));
             }
-            page.contains(text)
+            page.is_some_and(|page| page.contains(text))
         };
         if !eventually(PAGE_LIMIT, shown) {
             fail(&format!(
