@@ -19,7 +19,7 @@ use crate::thread::{milliseconds, uncancelled};
 /// So many lookups that read the file cost a young process as much as asking for the memory file.
 /// One that makes fewer never asks; one that makes more pays at most twice what would have been
 /// best, also when the map is replaced again and again. docs/decisions/0003 has the measurements.
-pub(crate) const LOOKUPS_WORTH_A_FILE: u32 = 32;
+pub(crate) const LOOKUPS_WORTH_A_FILE: u32 = 64;
 /// From connecting to the whole answer.
 const DEADLINE: Duration = Duration::from_millis(50);
 /// Once the cacher has ended, nobody says *superseded*: so often the published file is looked at.
@@ -63,13 +63,6 @@ fn leave(held: Reader<'static, Held>) {
     if let Some(turn) = HELD.turn() {
         turn.retire(number);
     }
-}
-
-/// Counts lookups that are sure to come as if they had been made: of a process that asks for the names
-/// of groups after it was told their numbers.
-pub(crate) fn expect(lookups: usize) {
-    let few = u32::try_from(lookups).unwrap_or(u32::MAX);
-    READ_FROM_FILE.fetch_add(few.min(LOOKUPS_WORTH_A_FILE), Relaxed);
 }
 
 #[cold]

@@ -11,7 +11,6 @@ use posix_names::{Gid, Uid, is_name};
 
 use crate::answer::Failure;
 use crate::growing::GROWING;
-use crate::held;
 use crate::owner;
 use crate::pack::{self, GroupPlaces, UserPlaces};
 use crate::source::{Question, answer};
@@ -206,11 +205,8 @@ impl<R: GroupRoom> Question for GroupsOfUser<'_, R> {
     fn ask<B: Bytes>(&mut self, map: &Map<B>) -> Result<(), Failure> {
         let Self(name, room) = self;
         let found = map.groups_of(name, |list| {
-            map.read_group_list(list, room.bytes(list.count())?)?;
-            if !B::ARE_FROZEN {
-                held::expect(list.count());
-            }
-            Ok::<_, Failure>(())
+            let told = map.read_group_list(list, room.bytes(list.count())?);
+            told.map_err(Failure::from)
         });
         found?.ok_or(Failure::NotFound)
     }
