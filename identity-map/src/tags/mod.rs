@@ -16,8 +16,7 @@ const WORDS: usize = BUCKET_BYTES / 4;
 /// A bit for each word that is a slot: before the slots lies the sum, as long as two.
 const SLOTS: u32 = (1 << WORDS) - (1 << (WORDS - SLOTS_PER_BUCKET));
 
-/// A bit for each slot that has the same tag as one slot: is the same in the bits that are set in the
-/// mask, as the wanted one is.
+/// A bit for each slot that is the wanted one in the bits of a mask.
 #[inline]
 pub(crate) fn fitting(words: &Words, wanted: u32, mask: u32) -> u32 {
     equal(words, wanted, mask) & SLOTS
